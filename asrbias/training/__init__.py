@@ -1,0 +1,1 @@
+"""Training of the base encoder: data, losses, the loop."""
