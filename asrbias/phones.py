@@ -12,9 +12,10 @@ How a word gets its pronunciations, the first that applies:
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
-from asrbias.g2p import network
+from asrbias.g2p import G2PUnavailable, network
 from asrbias.lexicon import STRESS, Lexicon, Pronunciation, cmudict
 
 PHONES: tuple[str, ...] = (
@@ -27,9 +28,10 @@ VOICELESS = frozenset({"F", "K", "P", "T", "TH"})
 
 ENDINGS = ("'s", "'ll", "'ve", "'re", "'d")
 PREFIXES = {"o'": ("OW",), "d'": ("D",), "l'": ("L",)}
+MAX_LETTERS = 100  # characters of a word; the network's time grows with them
 CACHED_WORDS = 500_000  # words; the cache starts anew beyond, so that a service's memory is bounded
 
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_WORD = re.compile(r"'*[a-z][a-z']*")
 _cache: dict[str, tuple[Pronunciation, ...]] = {}
 
 
@@ -38,17 +40,16 @@ class UnpronounceableError(ValueError):
 
     def __init__(self, words: Sequence[str]) -> None:
         self.words = tuple(words)
-        shown = ", ".join(repr(word) for word in self.words[:5]) + (", ..." if len(self.words) > 5 else "")
         super().__init__(
-            f"cannot pronounce {shown}: a word needs a letter a-z, and nothing but a-z and apostrophes; bring it to "
-            "matching form with asrbias.text.normalise, or give its pronunciation in ARPAbet, such as 'K IY1 V'"
+            f"cannot pronounce {_shown(self.words)}: a word is made of a-z and apostrophes, one letter at least and "
+            f"{MAX_LETTERS} characters at most; bring it to matching form with asrbias.text.normalise, or give its "
+            "pronunciation in ARPAbet, such as 'K IY1 V'"
         )
 
 
 def pronounceable(word: str) -> bool:
-    """Whether `pronounce` takes the word: a-z (in either case) and apostrophes, at least one letter."""
-    letters = set(word.lower()) - {"'"}
-    return bool(letters) and letters <= _LETTERS
+    """Whether `pronounce` takes the word: a-z in either case and apostrophes, a letter at least, not too long."""
+    return len(word) <= MAX_LETTERS and _WORD.fullmatch(word.lower()) is not None
 
 
 def pronounce(words: Sequence[str], *, missing: str = "raise") -> list[tuple[Pronunciation, ...]]:
@@ -58,29 +59,31 @@ def pronounce(words: Sequence[str], *, missing: str = "raise") -> list[tuple[Pro
     anything is computed; with missing="empty" such a word gets () instead, for callers that report it themselves.
     Raises G2PUnavailable (asrbias.g2p) if a word needs the network and g2p_en is not installed.
     """
+    global _cache
     if isinstance(words, str):
         raise TypeError(f"pronounce takes a sequence of words, not one string: pronounce([{words!r}])")
     if missing not in ("raise", "empty"):
         raise ValueError(f"missing={missing!r} is not known; allowed: 'raise', 'empty'")
-    bad = {word for word in words if not pronounceable(word)}
+    cache = _cache  # stays whole for this call, even if another thread starts a new one
+    forms = [word.lower() for word in words]
+    new = [form for form in dict.fromkeys(forms) if form not in cache]
+    bad = {form for form in new if not pronounceable(form)}
     if bad and missing == "raise":
-        raise UnpronounceableError([word for word in dict.fromkeys(words) if word in bad])
-    forms = [None if word in bad else word.lower() for word in words]
-    new = dict.fromkeys(form for form in forms if form is not None and form not in _cache)
-    found = _pronounce_new(list(new)) if new else {}
-    # the result is read from both, as another thread may start the cache anew
-    result = [() if form is None else found.get(form) or _cache.get(form) for form in forms]
-    if len(_cache) + len(found) > CACHED_WORDS:
-        _cache.clear()
-    _cache.update(found)
-    return [row if row is not None else pronounce([word])[0] for row, word in zip(result, words, strict=True)]
+        raise UnpronounceableError(list(dict.fromkeys(w for w, form in zip(words, forms, strict=True) if form in bad)))
+    found = _pronounce_new([form for form in new if form not in bad])
+    result = [cache.get(form) or found.get(form, ()) for form in forms]
+    if len(cache) + len(found) > CACHED_WORDS:
+        _cache = cache = {}
+    cache.update(found)
+    return result
 
 
 def pronounce_phrase(text: str, limit: int = 8) -> list[Pronunciation]:
     """Pronunciations of a phrase of words in matching form: combinations of its words' pronunciations, `limit` at most.
 
-    Ordered by how far they stray from the usual: the sum over words of the pronunciation's place among its word's;
-    among equals the last words vary first. The first is every word's most usual one; none comes twice.
+    Ordered by how far they stray from the usual, the sum over words of the pronunciation's place among its word's;
+    among equals those first of which the last words stray more. So the first is every word's most usual one. None
+    comes twice.
     Raises UnpronounceableError as `pronounce` does, also for a text without words.
     """
     if limit < 1:
@@ -88,12 +91,12 @@ def pronounce_phrase(text: str, limit: int = 8) -> list[Pronunciation]:
     words = text.split()
     if not words:
         raise UnpronounceableError([text])
-    # a prefix can be kept to its `limit` best: whatever follows, what is behind those stays behind them
+    # the first `limit` beginnings are enough: whatever follows, the others stay behind them
     best: list[tuple[int, Pronunciation]] = [(0, ())]
     for choices in pronounce(words):
         longer = [(rank + i, head + tail) for rank, head in best for i, tail in enumerate(choices)]
         unique: dict[Pronunciation, int] = {}
-        for rank, phones in sorted(longer, key=lambda pair: pair[0]):  # a stable sort: the last word varies first
+        for rank, phones in sorted(longer, key=lambda pair: pair[0]):  # a stable sort, for the order among equals
             unique.setdefault(phones, rank)
         best = [(rank, phones) for phones, rank in itertools.islice(unique.items(), limit)]
     return [phones for _, phones in best]
@@ -118,14 +121,22 @@ def _parse_phone(symbol: str, text: str) -> str:
     )
 
 
+def _shown(words: Sequence[str]) -> str:
+    return ", ".join(repr(word[:40]) for word in words[:5]) + (", ..." if len(words) > 5 else "")
+
+
 def _pronounce_new(words: Sequence[str]) -> dict[str, tuple[Pronunciation, ...]]:
+    """Pronunciations of distinct pronounceable words; all that the network must read goes to it in one call."""
     lexicon = cmudict()
     parts = {word: _split(word, lexicon) for word in words}
     cores = dict.fromkeys(core for _, core, _ in parts.values())
     unlisted = [core for core in cores if core not in lexicon]
     known = {core: lexicon[core] for core in cores if core in lexicon}
     if unlisted:
-        known.update(zip(unlisted, _read_letters(unlisted, lexicon), strict=True))
+        try:
+            known.update(zip(unlisted, _read_letters(unlisted, lexicon), strict=True))
+        except G2PUnavailable as error:
+            raise G2PUnavailable(f"cannot pronounce {_shown(unlisted)}, not in the lexicon: {error}") from None
     return {
         word: tuple(dict.fromkeys(_with_endings((*prefix, *phones), endings) for phones in known[core]))
         for word, (prefix, core, endings) in parts.items()
@@ -172,7 +183,7 @@ def _ending(ending: str, last: str) -> Pronunciation:
 
 def _read_letters(words: Sequence[str], lexicon: Lexicon) -> list[tuple[Pronunciation, ...]]:
     """Pronunciations of words that are not listed, a-z only."""
-    result = []
+    result: list[tuple[Pronunciation, ...]] = []
     for word, stressed in zip(words, network().predict(words), strict=True):
         # the network may write a special symbol, or nothing at all
         read = tuple(p for p in (symbol.translate(STRESS) for symbol in stressed) if p in PHONES)
