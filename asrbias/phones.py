@@ -6,7 +6,8 @@ How a word gets its pronunciations, the first that applies:
  2. it is a word with an ending after the apostrophe ("zelenskyy's", "kyle'll"): those of the word, and the ending's
     phones as English speakers choose them by the sound before (S, Z or IH Z for 's);
  3. it has one of the prefixes o', d', l': the prefix's phone and those of the rest;
- 4. the network reads it, apostrophes left out. A word without any vowel letter ("bnp") is first spelled out.
+ 4. the network reads it, apostrophes left out. A word without any vowel letter ("bnp") is spelled out first; one made
+    of two listed words ("thistlewood") is also said as these.
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ VOICELESS = frozenset({"F", "K", "P", "T", "TH"})
 
 ENDINGS = ("'s", "'ll", "'ve", "'re", "'d")
 PREFIXES = {"o'": ("OW",), "d'": ("D",), "l'": ("L",)}
+# Compounds, measured on 1,500 listed words as if they were not (the network learned them, so this favours it): phone
+# errors 13.0 % against its 5.6 % up to 8 letters, 9.1 against 6.8 up to 11, 6.4 against 12.0 beyond; best of both < 3.
+MIN_PART = 4  # letters of each part of a compound; with parts of 3 they are wrong more often
+COMPOUND_FIRST = 12  # letters from which the compound comes before the network's reading
 MAX_LETTERS = 100  # characters of a word; the network's time grows with them
 CACHED_WORDS = 500_000  # words; the cache starts anew beyond, so that a service's memory is bounded
 
@@ -188,10 +193,20 @@ def _read_letters(words: Sequence[str], lexicon: Lexicon) -> list[tuple[Pronunci
         # the network may write a special symbol, or nothing at all
         read = tuple(p for p in (symbol.translate(STRESS) for symbol in stressed) if p in PHONES)
         letters = tuple(phone for letter in word for phone in lexicon[letter][0])
-        if not read:
-            result.append((letters,))
-        elif set(word) & set("aeiouy"):
-            result.append((read,))
+        compound = _compound(word, lexicon)
+        if not set(word) & set("aeiouy"):
+            choices = [letters, read]
         else:
-            result.append(tuple(dict.fromkeys((letters, read))))
+            choices = [compound, read] if len(word) >= COMPOUND_FIRST else [read, compound]
+        result.append(tuple(dict.fromkeys(phones for phones in choices if phones)) or (letters,))
     return result
+
+
+def _compound(word: str, lexicon: Lexicon) -> Pronunciation:
+    """The phones of the two listed words that make up the word, of the most even such pair; () if there is none."""
+    places = range(MIN_PART, len(word) - MIN_PART + 1)
+    pairs = [(word[:at], word[at:]) for at in places if word[:at] in lexicon and word[at:] in lexicon]
+    if not pairs:
+        return ()
+    first, second = max(pairs, key=lambda pair: min(len(pair[0]), len(pair[1])))
+    return lexicon[first][0] + lexicon[second][0]

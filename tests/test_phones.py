@@ -156,6 +156,13 @@ def test_a_word_without_vowel_letters_is_spelled_out_first() -> None:
 
 
 @needs_g2p
+def test_compounds_of_listed_words_are_also_said_as_their_parts() -> None:
+    assert said("greenacre") == ["G R IY N AH K ER", "G R IY N EY K ER"]  # short: the network's reading first
+    assert said("thistlewoods") == ["TH IH S AH L W UH D Z", "TH IH S T AH L W AH D Z"]
+    assert len(said("keepzzkr")) == 1
+
+
+@needs_g2p
 def test_where_the_network_writes_no_phone_the_letters_are_spelled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(g2p.Network, "predict", lambda self, words: [("<unk>",), ()])
     assert pronounce(["zeq", "zeqq"]) == [
