@@ -1,0 +1,131 @@
+"""Any recording or array -> mono float32 samples at the model's rate."""
+
+from __future__ import annotations
+
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import torch
+
+Samples = npt.NDArray[np.float32]
+AudioInput = "str | PathLike[str] | npt.NDArray[Any] | torch.Tensor | tuple[npt.NDArray[Any] | torch.Tensor, int]"
+RATES = (1_000, 768_000)  # Hz: outside this, a rate is a mistake (kHz given for Hz, or a length for a rate)
+CONTAINERS = (".m4a", ".mp4", ".webm", ".aac", ".mka", ".mkv", ".mov")  # what libsndfile does not read and PyAV does
+
+
+class AudioError(ValueError):
+    """The audio cannot be used; the message says why and what can."""
+
+
+def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
+    """A path, an array at the model's rate, or a pair (array, rate in Hz) -> mono samples [S] in about -1..1.
+
+    Arrays are [S], [channels, S] or [S, channels] (the shorter axis is the channels); integer arrays are scaled by
+    their type's range. Channels are averaged.
+    """
+    if isinstance(source, (str, PathLike)):
+        return read_audio(Path(source), sample_rate=sample_rate)
+    if isinstance(source, (bytes, bytearray)):
+        raise AudioError("Audio was given as bytes, which have no rate; give a path, or (array, rate in Hz).")
+    rate: Any = sample_rate
+    if isinstance(source, tuple):
+        if len(source) != 2:
+            raise AudioError(f"Audio was given as a tuple of {len(source)}; give a path, or (array, rate in Hz).")
+        source, rate = source
+    if hasattr(source, "detach"):
+        source = source.detach().cpu().numpy()
+    return _prepare(_scale(np.asarray(source)), rate, sample_rate, "the array")
+
+
+def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:
+    """Decode a file (wav, flac, mp3, ogg, opus, aiff, au; with the extra `audio` also m4a, mp4, webm) -> samples [S]."""
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist; check the path.")
+    if path.is_dir():
+        raise AudioError(f"{path} is a folder; give an audio file, or --manifest for many.")
+    if path.stat().st_size == 0:
+        raise AudioError(f"{path} is empty (0 bytes); give a file with audio in it.")
+    if path.suffix.lower() in CONTAINERS:
+        data, rate = _read_container(path)
+    else:
+        data, rate = _read_soundfile(path)
+    return _prepare(data, rate, sample_rate, str(path))
+
+
+def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    import soundfile
+
+    try:
+        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError) as error:
+        formats = "wav, flac, mp3, ogg, opus, aiff or au"
+        raise AudioError(f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file.") from error
+    return data.mean(1), rate
+
+
+def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    try:
+        import av
+    except ImportError as error:
+        raise AudioError(
+            f"{path} needs PyAV, which is not installed; pip install 'asrbias[audio]', or convert it to wav."
+        ) from error
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{path} has no audio track; give a file that has one.")
+            rate = container.streams.audio[0].rate
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
+            frames += resampler.resample(None)
+    except av.FFmpegError as error:
+        raise AudioError(f"{path} cannot be read as audio ({error}); give a whole file.") from error
+    parts = [frame.to_ndarray().reshape(-1) for frame in frames]
+    return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), rate
+
+
+def _scale(data: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Integers by their type's range, two-dimensional arrays to one channel."""
+    if data.dtype == np.uint8:
+        data = (data.astype(np.float32) - 128.0) / 128.0
+    elif np.issubdtype(data.dtype, np.integer):
+        data = data.astype(np.float32) / float(np.iinfo(data.dtype).max)
+    elif not np.issubdtype(data.dtype, np.floating):
+        raise AudioError(f"The array holds {data.dtype}; give floating-point samples in -1..1 or integers.")
+    if data.ndim == 2:
+        data = data.mean(int(np.argmin(data.shape)))
+    if data.ndim != 1:
+        raise AudioError(f"The array has shape {data.shape}; give [samples] or [channels, samples].")
+    return data.astype(np.float32)
+
+
+def _prepare(data: npt.NDArray[np.float32], rate: Any, wanted: int, name: str) -> Samples:
+    """Check the samples, bring them to the wanted rate."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(f"The rate of {name} is {rate!r}; give it in Hz as a whole number in {RATES[0]}..{RATES[1]}.")
+    if data.size == 0:
+        raise AudioError(f"There are no samples in {name}; give audio of at least one sample.")
+    bad = int(np.count_nonzero(~np.isfinite(data)))
+    if bad:
+        raise AudioError(f"{bad} of {data.size} samples in {name} are NaN or infinite; repair the recording first.")
+    peak = float(np.abs(data).max())
+    if peak > 64.0:
+        raise AudioError(f"Samples in {name} reach {peak:.0f}; floating-point audio lies in -1..1, so divide by its range.")
+    return resample(np.ascontiguousarray(data), int(rate), wanted)
+
+
+def resample(samples: Samples, rate: int, wanted: int) -> Samples:
+    """samples [S] at `rate` Hz -> [S'] at `wanted` Hz, by torchaudio's windowed sinc."""
+    if rate == wanted:
+        return samples
+    import torch
+
+    from asrbias.torchaudio_import import import_torchaudio
+
+    converted: Samples = import_torchaudio().functional.resample(torch.from_numpy(samples), rate, wanted).numpy()
+    return converted

@@ -1,0 +1,186 @@
+"""Conformer encoder with intermediate CTC heads over subwords and a CTC head over phones.
+
+Gulati et al. 2020 (Conformer), Lee & Watanabe 2021 (intermediate CTC), Nozaki & Komatsu 2021 (self-conditioning).
+Notable:
+ - 4x subsampling by a light convolutional stem: 40 ms a frame;
+ - rotary positions, so that attention is plain `scaled_dot_product_attention`;
+ - LayerNorm in the convolution module: batch statistics would tie an item's result to its neighbours, and padding is
+   masked before every convolution, so a padded batch gives what each item gives alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    vocabulary: int = 256  # subword labels, blank included
+    phones: int = 40  # phone labels, blank included
+    mels: int = 80  # input bands
+    dim: int = 176  # model width D
+    layers: int = 12
+    heads: int = 4  # attention heads
+    feedforward: int = 4  # times dim
+    kernel: int = 15  # frames of 40 ms seen by the depthwise convolution, odd
+    stem_channels: int = 16  # channels of the first subsampling convolution
+    subword_layers: tuple[int, ...] = (4, 8)  # 1-based layers with an intermediate subword head
+    phone_layer: int = 6  # 1-based layer with the phone head
+    self_conditioning: bool = True  # feed intermediate subword posteriors back
+    dropout: float = 0.0  # probability
+
+    def __post_init__(self) -> None:
+        if self.dim % self.heads or (self.dim // self.heads) % 2:
+            raise ValueError(f"dim {self.dim} over {self.heads} heads gives no even head size; use a multiple of 2*heads.")
+        for layer in (*self.subword_layers, self.phone_layer):
+            if not 1 <= layer <= self.layers:
+                raise ValueError(f"A head on layer {layer} is outside 1..{self.layers}; choose an existing layer.")
+
+
+@dataclass(frozen=True)
+class EncoderOutput:
+    """Everything the heads say about a batch of B items of at most T frames of 40 ms."""
+
+    log_probs: Tensor  # [B, T, V] natural log, last layer
+    middle: tuple[Tensor, ...]  # [B, T, V] each, natural log, one a layer of `subword_layers`
+    phones: Tensor  # [B, T, P] natural log
+    hidden: tuple[Tensor, ...]  # [B, T, D] each: layers of `subword_layers`, then the last
+    lengths: Tensor  # [B] valid frames
+
+
+def _half(length: Tensor) -> Tensor:
+    return (length - 1) // 2 + 1
+
+
+class Stem(nn.Module):
+    """[B, T, mels] -> [B, T/4, D]: two convolutions of stride 2, the second depthwise-separable."""
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        c = config.stem_channels
+        self.first = nn.Conv2d(1, c, 3, stride=2, padding=1)
+        self.depthwise = nn.Conv2d(c, c, 3, stride=2, padding=1, groups=c)
+        self.pointwise = nn.Conv2d(c, 2 * c, 1)
+        bands = (config.mels + 3) // 4
+        self.out = nn.Linear(2 * c * bands, config.dim)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.first(x[:, None])
+        lengths = _half(lengths)
+        x = F.silu(x) * mask_of(lengths, x.shape[2])[:, None, :, None].to(x.dtype)
+        x = F.silu(self.pointwise(self.depthwise(x)))
+        lengths = _half(lengths)
+        return self.out(x.transpose(1, 2).flatten(2)), lengths
+
+
+def mask_of(lengths: Tensor, size: int) -> Tensor:
+    """[B] -> [B, size], true on valid frames."""
+    return torch.arange(size, device=lengths.device) < lengths[:, None]
+
+
+def rotary_table(size: int, dim: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines [size, dim/2] of Su et al. 2021."""
+    rate = 10_000.0 ** (-torch.arange(0, dim, 2, device=device).float() / dim)
+    angle = torch.arange(size, device=device).float()[:, None] * rate
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+    cos, sin = (part.to(x.dtype) for part in table)
+    a, b = x.chunk(2, -1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
+
+
+class Attention(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.norm = nn.LayerNorm(config.dim)
+        self.qkv = nn.Linear(config.dim, 3 * config.dim)
+        self.out = nn.Linear(config.dim, config.dim)
+
+    def forward(self, x: Tensor, mask: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+        b, t, d = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(rotate(q, table), rotate(k, table), v, attn_mask=mask[:, None, None])
+        return self.out(mixed.transpose(1, 2).reshape(b, t, d))  # type: ignore[no-any-return]
+
+
+class Convolution(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        d = config.dim
+        self.norm = nn.LayerNorm(d)
+        self.inner = nn.Linear(d, 2 * d)
+        self.depthwise = nn.Conv1d(d, d, config.kernel, padding=config.kernel // 2, groups=d)
+        self.middle = nn.LayerNorm(d)
+        self.out = nn.Linear(d, d)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = F.glu(self.inner(self.norm(x)), -1) * mask[:, :, None].to(x.dtype)
+        x = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        return self.out(F.silu(self.middle(x)))  # type: ignore[no-any-return]
+
+
+class FeedForward(nn.Sequential):
+    def __init__(self, config: EncoderConfig) -> None:
+        d, inner = config.dim, config.dim * config.feedforward
+        super().__init__(nn.LayerNorm(d), nn.Linear(d, inner), nn.SiLU(), nn.Linear(inner, d))
+
+
+class ConformerLayer(nn.Module):
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.before = FeedForward(config)
+        self.attention = Attention(config)
+        self.convolution = Convolution(config)
+        self.after = FeedForward(config)
+        self.norm = nn.LayerNorm(config.dim)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, table: tuple[Tensor, Tensor]) -> Tensor:
+        x = x + 0.5 * self.dropout(self.before(x))
+        x = x + self.dropout(self.attention(x, mask, table))
+        x = x + self.dropout(self.convolution(x, mask))
+        x = x + 0.5 * self.dropout(self.after(x))
+        return self.norm(x)  # type: ignore[no-any-return]
+
+
+class Encoder(nn.Module):
+    """Features [B, T, mels] -> log-probabilities of every head. Blank is label 0 in both alphabets."""
+
+    def __init__(self, config: EncoderConfig = EncoderConfig()) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = Stem(config)
+        self.layers = nn.ModuleList(ConformerLayer(config) for _ in range(config.layers))
+        # One subword head serves the middle and the last layers (Nozaki & Komatsu 2021): fewer parameters, and what
+        # is fed back means the same everywhere.
+        self.head = nn.Linear(config.dim, config.vocabulary)
+        self.phone_head = nn.Linear(config.dim, config.phones)
+        if config.self_conditioning:
+            self.condition = nn.Linear(config.vocabulary, config.dim)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> EncoderOutput:
+        """features [B, T, mels] zero-padded, lengths [B] in feature frames (10 ms)."""
+        x, lengths = self.stem(features, lengths)
+        mask = mask_of(lengths, x.shape[1])
+        table = rotary_table(x.shape[1], self.config.dim // self.config.heads, x.device)
+        middle: list[Tensor] = []
+        hidden: list[Tensor] = []
+        phones = x
+        for number, layer in enumerate(self.layers, 1):
+            x = layer(x, mask, table)
+            if number == self.config.phone_layer:
+                phones = self.phone_head(x).float().log_softmax(-1)
+            if number in self.config.subword_layers:
+                hidden.append(x)
+                middle.append(self.head(x).float().log_softmax(-1))
+                if self.config.self_conditioning:
+                    x = x + self.condition(middle[-1].exp().to(x.dtype))
+        hidden.append(x)
+        return EncoderOutput(self.head(x).float().log_softmax(-1), tuple(middle), phones, tuple(hidden), lengths)

@@ -1,0 +1,95 @@
+"""A model on disk and in memory: features, encoder, vocabulary.
+
+A model folder holds `config.json`, `model.safetensors` (half precision or float32) and the vocabulary's file; nothing in
+it is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
+from asrbias.features import FeatureOptions, LogMel
+from asrbias.files import write_whole
+from asrbias.tokens import Vocabulary
+
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+FORMAT = 1  # raised when an older asrbias could not read the folder
+
+
+class ModelError(ValueError):
+    """A model folder cannot be read; the message says why."""
+
+
+class Model(nn.Module):
+    """Audio [B, S] -> `EncoderOutput`."""
+
+    def __init__(self, config: EncoderConfig, vocabulary: Vocabulary, features: FeatureOptions = FeatureOptions()) -> None:
+        super().__init__()
+        if config.vocabulary != len(vocabulary):
+            raise ModelError(f"The encoder has {config.vocabulary} labels but the vocabulary {len(vocabulary)}; make them equal.")
+        self.vocabulary = vocabulary
+        self.features = LogMel(features)
+        self.encoder = Encoder(config)
+
+    @property
+    def seconds_per_frame(self) -> float:
+        """Duration of an output frame."""
+        return 4 * self.features.options.hop / self.features.options.sample_rate
+
+    def forward(self, audio: Tensor, lengths: Tensor) -> EncoderOutput:
+        """audio [B, S] zero-padded samples, lengths [B] in samples."""
+        output: EncoderOutput = self.encoder(*self.features(audio, lengths))
+        return output
+
+
+def save_model(model: Model, folder: Path, *, dtype: torch.dtype = torch.float32, notes: dict[str, Any] | None = None) -> None:
+    """Write a model folder; `notes` (how it was made) go into config.json."""
+    config = {
+        "format": FORMAT,
+        "encoder": asdict(model.encoder.config),
+        "features": asdict(model.features.options),
+        "notes": notes or {},
+    }
+    weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.encoder.state_dict().items()}
+    model.vocabulary.save(folder)
+    write_whole(folder / WEIGHTS_FILE, save(weights))
+    write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def load_model(folder: Path) -> Model:
+    """Read a model folder into float32 on the CPU, in evaluation mode."""
+    if not (folder / CONFIG_FILE).is_file():
+        raise ModelError(f"{folder} is no model folder: {CONFIG_FILE} is missing; give a folder that `asrbias train` wrote.")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        if config["format"] > FORMAT:
+            raise ModelError(f"{folder} has format {config['format']}, this asrbias reads up to {FORMAT}; update asrbias.")
+        encoder = _from_dict(EncoderConfig, config["encoder"])
+        features = _from_dict(FeatureOptions, config["features"])
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ModelError(f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came.") from error
+    model = Model(encoder, Vocabulary.load(folder), features)
+    try:
+        weights = load_file(folder / WEIGHTS_FILE)
+        model.encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ModelError(f"{folder / WEIGHTS_FILE} does not fit its config ({error}); take it anew.") from error
+    return model.eval()
+
+
+def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
+    known = {field.name for field in fields(kind)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise KeyError(f"unknown fields {unknown}")
+    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

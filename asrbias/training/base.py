@@ -1,0 +1,227 @@
+"""Base training: manifests packed as shards in, a model folder out.
+
+Notable: AdamW with warm-up, a plateau and a linear decay to zero; bf16 autocast; an exponential moving average of the
+weights is what is evaluated and kept; a run that was killed goes on with the very batch and augmentation it would have
+seen; under torchrun every process takes its share of each epoch's batches.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.data import DataLoader
+
+from asrbias.encoder import EncoderConfig
+from asrbias.model import Model, load_model, save_model
+from asrbias.tokens import Vocabulary
+from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment
+from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, load_checkpoint, save_checkpoint
+from asrbias.training.data import Batch, BatchDataset, BatchOptions, Example, Source, plan_epoch, read_examples
+from asrbias.training.evaluate import evaluate
+from asrbias.training.objective import ObjectiveOptions, objective
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    steps: int = 10_000  # updates in all
+    rate: float = 1.5e-3  # peak learning rate
+    warmup: int = 500  # updates
+    decay: float = 0.3  # last share of the steps, in which the rate falls to zero
+    weight_decay: float = 0.02  # AdamW
+    clip: float = 5.0  # gradient norm
+    average: float = 0.998  # decay of the moving average, an update
+    evaluate_every: int = 500  # updates
+    save_every: int = 100  # updates
+    report_every: int = 20  # updates
+    seed: int = 0
+    workers: int = 1  # processes that read and augment
+    device: str = "cpu"
+    batches: BatchOptions = field(default_factory=BatchOptions)
+    augment: AugmentOptions = field(default_factory=AugmentOptions)
+    spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
+    objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
+
+
+def rate_at(step: int, options: TrainOptions) -> float:
+    """Learning rate of update `step`: linear warm-up, plateau, linear decay to zero."""
+    up = min(1.0, (step + 1) / max(1, options.warmup))
+    down = min(1.0, (options.steps - step) / max(1.0, options.decay * options.steps))
+    return options.rate * min(up, down)
+
+
+def train_base(
+    sources: Sequence[Source],
+    dev: Source | None,
+    output: Path,
+    options: TrainOptions,
+    *,
+    config: EncoderConfig | None = None,
+    vocabulary: Vocabulary | None = None,
+    init: Path | None = None,
+) -> Path:
+    """Train, or go on where `output` stopped; returns `output`, a model folder with the averaged weights.
+
+    Either `init` (an earlier model folder) or `config` and `vocabulary` must be given.
+    """
+    trainer = BaseTrainer(sources, dev, output, options, config, vocabulary, init)
+    trainer.run()
+    return output
+
+
+class BaseTrainer:
+    def __init__(
+        self, sources: Sequence[Source], dev: Source | None, output: Path, options: TrainOptions,
+        config: EncoderConfig | None, vocabulary: Vocabulary | None, init: Path | None,
+    ) -> None:  # fmt: skip
+        self.options, self.output = options, output
+        self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        self.device = self._device()
+        self.console = Console(quiet=self.rank != 0)
+        torch.manual_seed(options.seed)
+        if init is not None:
+            self.model = load_model(init)
+        elif config is not None and vocabulary is not None:
+            self.model = Model(config, vocabulary)
+        else:
+            raise ValueError("Training needs a start: give an earlier model (--init), or a vocabulary and sizes.")
+        self.model.to(self.device)
+        self.run_settings = {
+            **{k: v for k, v in asdict(options).items() if k not in ("workers", "device", "evaluate_every", "save_every", "report_every")},
+            "sources": [(str(source.paths), source.weight) for source in sources],
+            "world": self.world,
+            "encoder": asdict(self.model.encoder.config),
+        }
+        self.sources = [(self._read(source), source.weight) for source in sources]
+        self.dev = self._read(dev) if dev is not None else []
+        encoder = self.model.encoder
+        decayed = [p for p in encoder.parameters() if p.ndim > 1]
+        plain = [p for p in encoder.parameters() if p.ndim <= 1]
+        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
+        self.average = Average(encoder, options.average)
+        self.progress = Progress()
+        if (output / CHECKPOINT_FILE).is_file():
+            self.progress = load_checkpoint(output, encoder, self.average, self.optimizer, self.run_settings)
+            self.console.print(f"going on at step {self.progress.step}")
+        self.forward: nn.Module = self.model.encoder
+        if self.world > 1:
+            self.forward = nn.parallel.DistributedDataParallel(self.model.encoder)
+
+    def _device(self) -> torch.device:
+        if self.world > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("nccl" if self.options.device == "cuda" else "gloo")
+        if self.options.device == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", 0)))
+        return torch.device(self.options.device)
+
+    def _read(self, source: Source) -> list[Example]:
+        examples = read_examples(source, self.model.vocabulary)
+        limit = self.options.batches.longest * self.options.batches.sample_rate
+        hours = sum(e.utterance.samples for e in examples) / self.options.batches.sample_rate / 3600
+        long = sum(e.utterance.samples > limit for e in examples)
+        left = f", {long} longer than {self.options.batches.longest:g} s left out" if long else ""
+        self.console.print(f"{source.paths[0].parent}: {len(examples)} utterances, {hours:.2f} h, weight {source.weight:g}{left}")
+        return examples
+
+    def run(self) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Bar(*columns, console=self.console) as bar:
+            task = bar.add_task("training", total=self.options.steps, completed=self.progress.step)
+            since, heard = time.monotonic(), 0.0
+            for batch in self._batches():
+                parts = self._update(batch)
+                heard += float(batch.samples.sum()) / self.options.batches.sample_rate * self.world
+                self.progress.step += 1
+                step = self.progress.step
+                if step % self.options.report_every == 0 and self.rank == 0:
+                    speed = heard / (time.monotonic() - since)
+                    since, heard = time.monotonic(), 0.0
+                    bar.update(task, completed=step, description=f"loss {parts['last']:.2f} phone {parts['phone']:.2f}")
+                    self._log({"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed})
+                last = step >= self.options.steps
+                if (step % self.options.evaluate_every == 0 or last) and self.rank == 0:
+                    self._evaluate(step)
+                if (step % self.options.save_every == 0 or last) and self.rank == 0:
+                    save_checkpoint(self.output, self.model.encoder, self.average, self.optimizer, self.progress, self.run_settings)
+
+    def _batches(self) -> Iterator[Batch]:
+        """Batches from where the run stands to its last step."""
+        options = self.options
+        while self.progress.step < options.steps:
+            plan = plan_epoch(self.sources, options.batches, options.seed, self.progress.epoch)
+            plan = plan[: len(plan) // self.world * self.world][self.rank :: self.world]
+            if not plan:
+                raise ValueError("There is less than one batch a process in the training data; give more, or fewer seconds a batch.")
+            seed = (options.seed * 1_000_003 + self.progress.epoch) * 64 + self.rank
+            dataset = BatchDataset(plan, options.augment, seed)
+            rest = range(self.progress.batch, len(plan))
+            loader: DataLoader[Batch] = DataLoader(
+                dataset, batch_size=None, sampler=rest, num_workers=options.workers,
+                prefetch_factor=4 if options.workers else None,
+            )  # fmt: skip
+            for batch in loader:
+                self.progress.batch += 1
+                yield batch
+                if self.progress.step >= options.steps:
+                    return
+            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+
+    def _update(self, batch: Batch) -> dict[str, float]:
+        options, step = self.options, self.progress.step
+        batch = replace(batch, **{k: v.to(self.device, non_blocking=True) for k, v in vars(batch).items() if k != "texts"})
+        with torch.no_grad():
+            features, frames = self.model.features(batch.audio, batch.samples)
+            generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step * 64 + self.rank)
+            features = spec_augment(features, frames, options.spec_augment, generator)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(step, options)
+        with fast_attention(self.device):
+            with torch.autocast(self.device.type, torch.bfloat16):
+                output = self.forward(features, frames)
+            loss, parts = objective(output, batch, options.objective)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.encoder.parameters(), options.clip)
+        if math.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(self.model.encoder, step)
+        else:
+            self.console.print(f"step {step}: the gradient is not finite; the batch is skipped")
+        return {**parts, "norm": float(norm)}
+
+    def _evaluate(self, step: int) -> None:
+        current = {name: value.clone() for name, value in self.model.encoder.state_dict().items()}
+        self.model.encoder.load_state_dict(self.average.weights)
+        notes = {"step": step, "options": asdict(self.options)}
+        if self.dev:
+            results = evaluate(self.model.eval(), self.dev, self.options.batches)
+            notes["dev"] = results
+            self._log({"step": step, "dev": results})
+            words = ", ".join(f"{corpus} {100 * rate:.1f} %" for corpus, rate in results["wer"].items())
+            self.console.print(f"step {step}: dev WER {words}; {results['example']}")
+        save_model(self.model, self.output, notes=json.loads(json.dumps(notes, default=str)))
+        self.model.encoder.load_state_dict(current)
+        self.model.train()
+
+    def _log(self, row: dict[str, Any]) -> None:
+        self.output.mkdir(parents=True, exist_ok=True)
+        with open(self.output / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}) + "\n")
+
+
+def fast_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    """On a CPU the plain attention kernel trains 10 to 15 % faster than the fused one (docs/log.md)."""
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()  # type: ignore[no-any-return]

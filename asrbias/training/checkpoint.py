@@ -1,0 +1,83 @@
+"""Checkpoints that survive `kill -9`: one safetensors file, written whole, with everything an exact resume needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from asrbias.files import write_whole
+
+CHECKPOINT_FILE = "checkpoint.safetensors"
+
+
+@dataclass
+class Progress:
+    """Where a run stands; the next batch is number `batch` of `epoch`."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+
+
+class Average:
+    """Exponential moving average of the weights; what is evaluated and shipped."""
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone().float() for name, value in module.state_dict().items()}
+
+    def update(self, module: nn.Module, step: int) -> None:
+        # Early on, a short memory: otherwise the random start would be remembered for 1/(1-decay) steps.
+        decay = min(self.decay, (1 + step) / (10 + step))
+        current = module.state_dict()
+        torch._foreach_lerp_(
+            list(self.weights.values()), [current[name].detach().float() for name in self.weights], 1 - decay
+        )
+
+
+def save_checkpoint(
+    folder: Path, encoder: nn.Module, average: Average, optimizer: torch.optim.Optimizer, progress: Progress, run: dict[str, Any]
+) -> None:
+    """Write `folder`/checkpoint.safetensors; `run` is what must be the same when it goes on."""
+    tensors: dict[str, Tensor] = {f"weight/{k}": v for k, v in encoder.state_dict().items()}
+    tensors |= {f"average/{k}": v for k, v in average.weights.items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer/{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
+    flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(
+        folder / CHECKPOINT_FILE, save(flat, {"progress": json.dumps(vars(progress)), "run": json.dumps(run, default=str)})
+    )
+
+
+def load_checkpoint(
+    folder: Path, encoder: nn.Module, average: Average, optimizer: torch.optim.Optimizer, run: dict[str, Any]
+) -> Progress:
+    """Restore everything in place; refuses to go on with other settings than the run was started with."""
+    path = folder / CHECKPOINT_FILE
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+        before, now = json.loads(metadata["run"]), json.loads(json.dumps(run, default=str))
+        changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
+        if changed:
+            changes = "; ".join(f"{key}: {before.get(key)!r} -> {now.get(key)!r}" for key in changed)
+            raise ValueError(f"{path} was made with other settings ({changes}); use the same, or another --output.")
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
+
+    encoder.load_state_dict(part("weight/"))
+    average.weights = {name: value.to(average.weights[name].device) for name, value in part("average/").items()}
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, value in part("optimizer/").items():
+        index, key = name.split("/")
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return Progress(**json.loads(metadata["progress"]))
