@@ -1,4 +1,4 @@
-"""Pronunciations: the ARPAbet phones, and IPA as AWS Transcribe tables write it turned into them.
+"""IPA, as AWS Transcribe tables write it, turned into ARPAbet phones.
 
     to_arpabet("k iː v")                       -> ("K IY V", "")
     to_arpabet("l ɔ s æ n ʤ ə l ə s")          -> ("L AO S AE N JH AH L AH S", "")
@@ -13,16 +13,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-ARPABET: frozenset[str] = frozenset(
-    "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH".split()
-)
-
 _IPA = {
-    # diphthongs and affricates first: the longest match counts
-    "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɑɪ": "AY", "aʊ": "AW", "au": "AW", "ɑʊ": "AW", "ɔɪ": "OY", "ɔi": "OY",
-    "oʊ": "OW", "əʊ": "OW", "ou": "OW", "oɪ": "OY", "tʃ": "CH", "dʒ": "JH", "ts": "T S", "dz": "D Z", "ʧ": "CH", "ʤ": "JH",
-    "ʦ": "T S", "ɪə": "IH R", "eə": "EH R", "ʊə": "UH R", "ɛə": "EH R", "ɹ̩": "ER", "l̩": "AH L", "n̩": "AH N", "m̩": "AH M",
-    "ju": "Y UW", "ɑ̃": "AA N", "ɔ̃": "AO N", "ɛ̃": "AE N", "œ̃": "AH N",
+    # several characters, one sound: tried before the shorter ones
+    "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɑɪ": "AY", "aʊ": "AW", "au": "AW", "ɑʊ": "AW", "ɔɪ": "OY",
+    "ɔi": "OY", "oɪ": "OY", "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɪə": "IH R", "eə": "EH R", "ɛə": "EH R", "ʊə": "UH R",
+    "tʃ": "CH", "dʒ": "JH", "ʧ": "CH", "ʤ": "JH", "ts": "T S", "dz": "D Z", "ʦ": "T S", "ju": "Y UW",
+    "ɹ̩": "ER", "l̩": "AH L", "n̩": "AH N", "m̩": "AH M", "ɑ̃": "AA N", "ɔ̃": "AO N", "ɛ̃": "AE N", "œ̃": "AH N",
     # consonants
     "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
     "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ɦ": "HH", "ħ": "HH", "x": "K", "χ": "K", "ç": "HH", "m": "M",

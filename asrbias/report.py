@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from .commonwords import COMMON_WORDS
-from .text import unspeakable
+from asrbias.commonwords import COMMON_WORDS
+from asrbias.phrasetable import spelled
+from asrbias.text import normalise, unspeakable
 
 if TYPE_CHECKING:
-    from .entities import Entity, EntityList
+    from asrbias.entities import Entity, EntityList
 
 SHORT = 3  # letters; a form of so few fires by accident
 Status = Literal["used", "risky", "dropped"]
@@ -107,11 +108,9 @@ class Speller:
 
 
 def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Speller | None) -> ReportRow:
-    from .entities import spelled
-
     entity = entities[index]
     own, derived = entities.spoken[index]
-    reasons = list(entities._row_notes.get(index, ()))
+    reasons = list(entities._remarks.get(index, ()))
     forms: list[str] = []
     lost: dict[str, str] = {}
     for form in (*own, *derived):

@@ -21,19 +21,22 @@ A phrase with letters of a script that English does not spell has no form of its
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Iterator
 
-from .commonwords import COMMON_WORDS
-from .numerals import cardinal, ordinal, readings
-from .text import fold, normalise, unspeakable
+from asrbias.commonwords import COMMON_WORDS
+from asrbias.numerals import cardinal, ordinal, readings
+from asrbias.text import fold, normalise, unspeakable
 
 MOST_FORMS = 4  # spoken forms of one phrase, its aliases apart
 
 # Fast path: no rule below can apply. "Zelenskyy", "new york"; "NEW YORK" but not "LOUIS XIV" or "BBC NEWS".
 _TYPED = r"(?![IVX]+\b)(?=[A-Z]*[AEIOUY])[A-Z]+"
-_ONE_FORM = re.compile(rf"(?:[A-Z]?[a-z]+|[A-Z])(?: [A-Z]?[a-z]+)*|(?=[A-Z]{{5}}){_TYPED}|{_TYPED}(?: {_TYPED})+").fullmatch
+_ONE_FORM = re.compile(
+    rf"(?:[A-Z]?[a-z]+|[A-Z])(?: [A-Z]?[a-z]+)*|(?=[A-Z]{{5}}){_TYPED}|{_TYPED}(?: {_TYPED})+"
+).fullmatch
 _CAPITALS = re.compile(r"(?<![A-Za-z])([A-Z]{2,})('?s)?(?![A-Za-z])")
 _VOWEL = re.compile(r"[AEIOUY]").search
 _HYPHENED = re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])")
@@ -102,9 +105,9 @@ def spoken_forms(phrase: str) -> tuple[str, ...]:
     forms = dict.fromkeys(form for form in (normalise(phrase),) if form)
     if 1 < len(plain) <= 3 and plain.isalpha() and plain.isupper() and plain.lower() in COMMON_WORDS:
         return (normalise(" ".join(plain)),)
-    for alternatives in (_roman(plain), _letters(plain), _word_bounds(plain), _other_numbers(plain), _spellings(phrase)):
-        for alternative in alternatives:
-            form = normalise(alternative)
-            if form and form not in COMMON_WORDS:
-                forms[form] = None
+    rules = (_roman(plain), _letters(plain), _word_bounds(plain), _other_numbers(plain), _spellings(phrase))
+    for alternative in itertools.chain.from_iterable(rules):
+        form = normalise(alternative)
+        if form and form not in COMMON_WORDS:
+            forms[form] = None
     return tuple(forms)[:MOST_FORMS]

@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from .numerals import LONGEST, cardinal, ordinal, readings
+from asrbias.numerals import LONGEST, cardinal, ordinal, readings
 
 _PLAIN = re.compile(r"[a-z]+(?:'[a-z]+)*(?: [a-z]+(?:'[a-z]+)*)*").fullmatch
 _LETTERS = re.compile(r"[A-Za-z][A-Za-z' -]*").fullmatch  # nothing but case, hyphens and apostrophes to settle
@@ -36,6 +36,7 @@ _SPECIAL = {
     "µ": " micro ", "€": "€", "£": "£", "¥": "¥", "₹": "₹",
 }  # fmt: skip
 _BASE = re.compile(r"LATIN (SMALL|CAPITAL) LETTER (?:.* )?([A-Z]{1,2})(?: WITH .*)?").fullmatch
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069 \t\r\n"
 _CURRENCY = {"$": "dollar", "£": "pound", "€": "euro", "¥": "yen", "₹": "rupee"}
 
 
@@ -131,7 +132,7 @@ def _number(written: str) -> str:
 def _money(m: re.Match[str]) -> str:
     unit, (_, amount, cents, scale) = _CURRENCY[m[1]], m.groups()
     whole = _number(amount)
-    units = unit if whole == "one" and not scale or unit == "yen" else unit + "s"
+    units = unit if (whole == "one" and not scale) or unit == "yen" else unit + "s"
     if scale:
         point = f" point {readings(cents)[0]}" if cents else ""
         return f" {whole}{point}{scale} {units} "
@@ -177,7 +178,7 @@ _SPOKEN_SYMBOL = {
     "&": " and ", "%": " percent ", "+": " plus ", "@": " at ", "=": " equals ",
     "$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "₹": " rupees ",
 }  # fmt: skip
-_SYMBOLS = str.maketrans(_SPOKEN_SYMBOL | {c: " " for c in "!\"(),-./:;<>?[\\]^_`{|}~*#"})
+_SYMBOLS = str.maketrans(_SPOKEN_SYMBOL | {c: " " for c in '!"(),-./:;<>?[\\]^_`{|}~*#'})
 _STYLED_S = re.compile(r"(?<=[A-Za-z])\$(?=[A-Za-z])")  # A$AP, Ke$ha
 _SHARP = re.compile(r"\b([A-Ga-g])#(?!\w)")
 _HASH_NUMBER = re.compile(r"#(?=\d)")
@@ -188,7 +189,7 @@ _NOT_SPELLED = re.compile(r"[^a-z' ]+")
 def normalise(text: str) -> str:
     """The matching form of any English text: characters a-z, apostrophe and single spaces; "" if nothing is left.
 
-    Idempotent. Characters of other scripts become spaces: `unspeakable` names them. Raises TypeError if not given a str.
+    Idempotent. Characters of other scripts become spaces: `unspeakable` names them. TypeError if not given a str.
     """
     if not isinstance(text, str):
         raise TypeError(f"normalise() needs a str, not {type(text).__name__}.")
