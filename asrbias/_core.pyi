@@ -1,0 +1,49 @@
+"""Types of the native core (native/bindings.cpp)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+# first and last token, row of the phrase or -1, first and last word of that phrase
+WordRow = tuple[int, int, int, int, int]
+# tokens, (first, last) frame a token, best log probability a token, acoustic, bias, words
+Result = tuple[tuple[int, ...], tuple[tuple[int, int], ...], list[float], float, float, list[WordRow]]
+
+class Vocabulary:
+    def __init__(self, spelled: Sequence[str], blank: int) -> None: ...
+
+class Automaton:
+    def __init__(self, vocabulary: Vocabulary, phrases: str, bonus: Sequence[float]) -> None: ...
+    @property
+    def unusable(self) -> list[int]: ...
+    @property
+    def empty(self) -> bool: ...
+    @property
+    def bytes(self) -> int: ...
+    def __len__(self) -> int: ...
+
+class SearchOptions:
+    def __init__(
+        self,
+        *,
+        beam: int,
+        nbest: int,
+        top_k: int,
+        token_threshold: float,
+        phrase_threshold: float,
+        beam_threshold: float,
+        bonus: float,
+    ) -> None: ...
+
+def decode(
+    vocabulary: Vocabulary,
+    options: SearchOptions,
+    items: Sequence[Float32],
+    automata: list[Automaton | None],
+    threads: int,
+) -> list[list[Result]]: ...
+def align(
+    log_probs: Float32, tokens: Sequence[int], blank: int
+) -> tuple[list[int], list[int], list[float], list[float], float]: ...

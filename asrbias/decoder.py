@@ -1,0 +1,277 @@
+"""CTC prefix beam search with phrase bonuses: log-probabilities in, n-best texts out.
+
+    decoder = Decoder(labels, blank=0, options=DecodeOptions(beam=32))
+    best = decoder.decode(log_probs, entities=["Zelenskyy", "Kyiv"])[0]
+    best.text, best.score == best.acoustic + best.bias + best.lm, best.words[0].entity
+
+The search is in native code: native/search.hpp says exactly what a list of phrases pays, and phrases.py how much.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import warnings
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from asrbias import _core
+from asrbias.alignment import LogProbsError, as_matrix
+from asrbias.entities import Entity, EntityList, PhraseTable
+from asrbias.phrases import Phrases, Spelling, compile_automaton, find_unusable
+
+CACHED_LISTS = 32  # compiled lists that a decoder keeps
+
+
+class DecoderError(ValueError):
+    """A decoder cannot be made, or cannot decode, with these values."""
+
+
+class DecoderTypeError(TypeError):
+    """A decoder was given something of a type that is not allowed."""
+
+
+class UnusableEntityWarning(UserWarning):
+    """Entities of a list can never be found, because the labels cannot spell them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeOptions:
+    """What a search may spend and how much a listed phrase earns. Raises DecoderError for a value out of range."""
+
+    beam: int = 32  # hypotheses kept after each frame
+    nbest: int = 10  # hypotheses returned at most
+    top_k: int = 32  # tokens per frame that may extend a hypothesis by their acoustics alone
+    token_threshold: float = 12.0  # nats below the frame's best label, beyond which no token enters by its acoustics
+    phrase_threshold: float = 16.0  # the same for tokens that continue a listed phrase, whatever their rank
+    beam_threshold: float = 20.0  # nats below the best hypothesis, beyond which none is kept
+    bonus: float = 1.0  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
+
+    def __post_init__(self) -> None:
+        for name in ("beam", "nbest", "top_k"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
+                raise DecoderError(f"{name} is {value!r}; it must be a whole number, 1 or more.")
+        for name in ("token_threshold", "phrase_threshold", "beam_threshold", "bonus"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+                raise DecoderError(f"{name} is {value!r}; it must be a number of nats, 0 or more.")
+        if not math.isfinite(self.bonus):
+            raise DecoderError("bonus is infinite; give a finite number of nats per character, for example 1.0.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """A word of a hypothesis. Frames are those of log_probs."""
+
+    text: str
+    start: float  # frame at which its first token begins
+    end: float  # frame after its last token's last one
+    confidence: float  # 0..1: geometric mean over its tokens of the highest posterior in the token's aligned frames
+    entity: int | None = None  # position in the list of the entity that it belongs to
+    entity_span: tuple[int, int] | None = None  # first and last word of that occurrence, both included
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypothesis:
+    """A transcript and how it scored. `score` is exactly `acoustic + bias + lm`, in nats."""
+
+    text: str  # matching form: words with one space between
+    tokens: tuple[int, ...]
+    score: float
+    acoustic: float  # log of the summed probability of the alignments that the beam found
+    bias: float  # what the listed phrases earn
+    lm: float  # language model; 0 without one
+    words: tuple[Word, ...]
+    frames: tuple[tuple[int, int], ...]  # first and last frame of each token, by forced alignment
+
+
+class Decoder:
+    """Beam search over the outputs of a CTC model. Safe to use from several threads.
+
+    Args:
+        labels: V strings, one a column of log_probs: SentencePiece pieces ("▁the") or characters with " " (or "|") as
+            the separator. Without any separator all of an utterance is one word, and entity lists are refused.
+            Control labels such as "<unk>" are never emitted (phrases.Spelling).
+        blank: position of the CTC blank, whatever its label is.
+        lm: reserved for a language model; must be None.
+    Raises:
+        LabelsError: no labels, duplicates, or a blank that is none of them.
+    """
+
+    def __init__(
+        self, labels: Sequence[str], *, blank: int = 0, lm: None = None, options: DecodeOptions | None = None
+    ) -> None:
+        if lm is not None:
+            raise DecoderTypeError(f"lm is {type(lm).__name__}; language models are not supported yet, leave it out.")
+        if options is not None and not isinstance(options, DecodeOptions):
+            raise DecoderTypeError(f"options is {type(options).__name__}; give a DecodeOptions.")
+        labels = tuple(labels) if not isinstance(labels, str) else labels
+        self.spelling = Spelling.of(labels, blank)
+        self.labels = tuple(labels)
+        self.blank = int(blank)
+        self.options = options if options is not None else DecodeOptions()
+        self._vocabulary = _core.Vocabulary(self.spelling.matched, self.blank)
+        self._cache: OrderedDict[str, Phrases] = OrderedDict()
+        self._warned: set[str] = set()
+        self._lock = threading.Lock()
+
+    # --- entity lists ---
+
+    def compile(self, entities: EntityList | Phrases | PhraseTable | Iterable[str | Entity]) -> Phrases:
+        """The list made ready for these labels; the last 32 lists are kept, whatever their order.
+
+        `.unusable` of the result names the entities that the labels cannot spell. Raises EntityError, EntityTypeError
+        for a bad list, DecoderError where the labels have no word separator.
+        """
+        if isinstance(entities, Phrases):
+            if entities.spelling != self.spelling:
+                raise DecoderError("These phrases were compiled for other labels; compile the list with this decoder.")
+            return entities
+        if isinstance(entities, PhraseTable):
+            return self._compile(entities, None, None)
+        listed = EntityList.coerce(entities)
+        assert listed is not None
+        with self._lock:
+            cached = self._cache.get(listed.digest)
+            if cached is not None:
+                self._cache.move_to_end(listed.digest)
+        if cached is not None and cached.entities == listed:
+            return cached
+        phrases = self._compile(listed.forms(self.spelling.charset), listed, cached)
+        with self._lock:
+            self._cache[listed.digest] = phrases
+            while len(self._cache) > CACHED_LISTS:
+                self._cache.popitem(last=False)
+        return phrases
+
+    def _compile(self, table: PhraseTable, listed: EntityList | None, same: Phrases | None) -> Phrases:
+        if self.spelling.separator is None and (len(table) or listed):
+            raise DecoderError(
+                "Entities need words, and these labels have no word separator: none holds '▁' and neither ' ' nor '|' "
+                "is a label; add the separator or decode without a list."
+            )
+        # The same list in another order has the same table but for the entities' positions.
+        automaton = same.automaton if same is not None else compile_automaton(self._vocabulary, table)
+        if automaton is None:
+            automaton = compile_automaton(self._vocabulary, table)
+        unusable = find_unusable(table, listed, automaton, self.spelling.charset)
+        return Phrases(table, None if automaton.empty else automaton, unusable, listed, self.spelling)
+
+    # --- decoding ---
+
+    def decode(
+        self, log_probs: Any, entities: EntityList | Phrases | Iterable[str | Entity] | None = None
+    ) -> list[Hypothesis]:
+        """The n-best, best first; at least one, which is empty where nothing was said or T is 0.
+
+        Args:
+            log_probs: [T, V] natural-log probabilities, numpy or torch, any float type; -inf is allowed.
+            entities: the list for this item; an empty one gives exactly what None gives.
+        Raises:
+            LogProbsError, LogProbsTypeError: NaN, +inf, values above 0, another V, no float array.
+        """
+        return self._run([as_matrix(log_probs, len(self.labels))], [self._phrases(entities)], 1)[0]
+
+    def decode_batch(
+        self,
+        log_probs: Sequence[Any],
+        entities: Sequence[EntityList | Phrases | Iterable[str | Entity] | None] | EntityList | Phrases | None = None,
+        threads: int | None = None,
+    ) -> list[list[Hypothesis]]:
+        """`decode` for each item, on `threads` threads (None: one a core); the result does not depend on how many.
+
+        Args:
+            log_probs: B matrices [T_i, V].
+            entities: B lists (or None), one for each item; one EntityList or Phrases serves all of them.
+        """
+        matrices = [as_matrix(x, len(self.labels), f"log_probs of item {i}") for i, x in enumerate(log_probs)]
+        if threads is None:
+            threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+            raise DecoderError(f"threads is {threads!r}; it must be a whole number, 1 or more, or None for one a core.")
+        return self._run(matrices, self._lists(entities, len(matrices)), threads)
+
+    def _lists(self, entities: Any, count: int) -> list[Phrases | None]:
+        if entities is None:
+            return [None] * count
+        if isinstance(entities, (EntityList, Phrases)):
+            return [self._phrases(entities)] * count
+        lists = list(entities)
+        if any(isinstance(item, (str, Entity)) for item in lists):
+            raise DecoderTypeError(
+                "decode_batch takes a list of entities for each item; for the same list everywhere give an EntityList."
+            )
+        if len(lists) != count:
+            raise DecoderError(f"There are {count} items but {len(lists)} entity lists; give one list (or None) per item.")
+        return [self._phrases(item) for item in lists]
+
+    def _phrases(self, entities: Any) -> Phrases | None:
+        if entities is None:
+            return None
+        phrases = self.compile(entities)
+        if phrases.unusable:
+            self._warn(phrases)
+        return phrases
+
+    def _warn(self, phrases: Phrases) -> None:
+        key = phrases.entities.digest if phrases.entities is not None else str(id(phrases))
+        with self._lock:
+            if key in self._warned:
+                return
+            self._warned.add(key)
+        some = "; ".join(f"{u.phrase!r}: {u.reason}" for u in phrases.unusable[:5])
+        more = f"; and {len(phrases.unusable) - 5} more" if len(phrases.unusable) > 5 else ""
+        warnings.warn(
+            f"{len(phrases.unusable)} of the entities cannot be found with these labels ({some}{more}).",
+            UnusableEntityWarning,
+            stacklevel=4,
+        )
+
+    def _run(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[list[Hypothesis]]:
+        o = self.options
+        options = _core.SearchOptions(
+            beam=o.beam,
+            nbest=o.nbest,
+            top_k=o.top_k,
+            token_threshold=o.token_threshold,
+            phrase_threshold=o.phrase_threshold,
+            beam_threshold=o.beam_threshold,
+            bonus=o.bonus,
+        )
+        automata = [phrases.automaton if phrases is not None else None for phrases in lists]
+        try:
+            results = _core.decode(self._vocabulary, options, matrices, automata, threads)
+        except ValueError as error:
+            raise LogProbsError(f"{error}.") from None
+        return [[self._hypothesis(r, phrases) for r in nbest] for nbest, phrases in zip(results, lists, strict=True)]
+
+    def _hypothesis(self, result: _core.Result, phrases: Phrases | None) -> Hypothesis:
+        tokens, frames, peaks, acoustic, bias, rows = result
+        texts = [text for text in "".join([self.spelling.shown[token] for token in tokens]).split(" ") if text]
+        words = []
+        for text, (first, last, phrase, span_first, span_last) in zip(texts, rows, strict=True):
+            mean = sum(peaks[first : last + 1]) / (last + 1 - first)
+            words.append(
+                Word(
+                    text=text,
+                    start=float(frames[first][0]),
+                    end=float(frames[last][1] + 1),
+                    confidence=min(1.0, math.exp(mean)),
+                    entity=int(phrases.table.entity[phrase]) if phrases is not None and phrase >= 0 else None,
+                    entity_span=(span_first, span_last) if phrase >= 0 else None,
+                )
+            )
+        return Hypothesis(
+            text=" ".join(texts),
+            tokens=tokens,
+            score=acoustic + bias + 0.0,
+            acoustic=acoustic,
+            bias=bias,
+            lm=0.0,
+            words=tuple(words),
+            frames=frames,
+        )

@@ -1,0 +1,180 @@
+// Python's view of the native core. Arrays are checked for dtype and layout in decoder.py, for values here.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <exception>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+
+#include "alignment.hpp"
+#include "automaton.hpp"
+#include "search.hpp"
+#include "words.hpp"
+
+namespace nb = nanobind;
+using namespace asrbias;
+using LogProbs = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+namespace {
+
+std::u32string from_utf8(const std::string& text) {
+    // Python encoded it, so it is well formed.
+    std::u32string out;
+    out.reserve(text.size());
+    for (size_t i = 0; i < text.size();) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        const int more = c < 0x80 ? 0 : c < 0xE0 ? 1 : c < 0xF0 ? 2 : 3;
+        char32_t point = more == 0 ? c : c & (0x3F >> more);
+        for (int k = 1; k <= more; ++k) point = (point << 6) | (static_cast<unsigned char>(text[i + k]) & 0x3F);
+        out.push_back(point);
+        i += more + 1;
+    }
+    return out;
+}
+
+struct Result {
+    Found found;
+    Alignment alignment;
+    std::vector<Word> words;
+};
+
+// One clear sentence for a value that no log probability has.
+void check_values(const float* values, int frames, int size) {
+    for (int t = 0; t < frames; ++t) {
+        const float* row = values + static_cast<size_t>(t) * size;
+        float largest = row[0];
+        bool nan = false;
+        for (int v = 0; v < size; ++v) {
+            nan |= std::isnan(row[v]);
+            largest = row[v] > largest ? row[v] : largest;
+        }
+        const std::string where = " at frame " + std::to_string(t);
+        if (nan) throw std::invalid_argument("log_probs holds NaN" + where + ": every value must be a log probability; look for an overflow in the model or in silent audio");
+        if (std::isinf(largest) && largest > 0)
+            throw std::invalid_argument("log_probs holds +inf" + where + ": a log probability is at most 0; -inf is allowed");
+        if (largest > 1e-3f)
+            throw std::invalid_argument("log_probs holds " + std::to_string(largest) + where + ", and a log probability is at most 0: these look like probabilities or logits; give the output of log_softmax");
+        if (std::isinf(largest))
+            throw std::invalid_argument("log_probs is -inf for every label" + where + ": at least one label must be possible");
+    }
+}
+
+std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options,
+                               const float* values, int frames) {
+    const int size = vocabulary.size();
+    check_values(values, frames, size);
+    Search search(vocabulary, automaton, options);
+    for (int t = 0; t < frames; ++t)
+        if (!search.step(values + static_cast<size_t>(t) * size))
+            throw std::invalid_argument("no label sequence is possible up to frame " + std::to_string(t) +
+                                        ": log_probs gives -inf to the blank and to every token that could stand there");
+    std::vector<Result> results;
+    for (Found& found : search.finish()) {
+        Result result;
+        result.alignment = align(values, frames, size, vocabulary.blank(), found.tokens);
+        result.words = find_words(vocabulary, automaton, found.tokens);
+        result.found = std::move(found);
+        results.push_back(std::move(result));
+    }
+    return results;
+}
+
+// What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, [word]).
+nb::tuple to_python(const Result& result) {
+    nb::list words;
+    for (const Word& w : result.words)
+        words.append(nb::make_tuple(w.first_token, w.last_token, w.phrase, w.phrase_first, w.phrase_last));
+    nb::list frames;
+    for (size_t i = 0; i < result.alignment.first.size(); ++i)
+        frames.append(nb::make_tuple(result.alignment.first[i], result.alignment.last[i]));
+    return nb::make_tuple(nb::tuple(nb::cast(result.found.tokens)), nb::tuple(frames), result.alignment.peak,
+                          result.found.acoustic, result.found.bias, words);
+}
+
+// A list of results an item, or the exception that the item met.
+nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
+                const std::vector<const Automaton*>& automata, int threads) {
+    std::vector<std::vector<Result>> results(items.size());
+    std::vector<std::string> errors(items.size());
+    {
+        nb::gil_scoped_release released;
+        std::atomic<size_t> next{0};
+        const auto work = [&] {
+            for (size_t i; (i = next++) < items.size();) {
+                try {
+                    results[i] = decode_one(vocabulary, automata[i], options, items[i].data(), static_cast<int>(items[i].shape(0)));
+                } catch (const std::exception& error) {
+                    errors[i] = error.what();
+                }
+            }
+        };
+        std::vector<std::thread> pool;
+        const int extra = std::min<int>(threads, static_cast<int>(items.size())) - 1;
+        for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+        work();
+        for (std::thread& thread : pool) thread.join();
+    }
+    nb::list out;
+    for (size_t i = 0; i < items.size(); ++i) {
+        if (!errors[i].empty()) {
+            const std::string where = items.size() > 1 ? "item " + std::to_string(i) + ": " : "";
+            throw nb::value_error((where + errors[i]).c_str());
+        }
+        nb::list hypotheses;
+        for (const Result& result : results[i]) hypotheses.append(to_python(result));
+        out.append(hypotheses);
+    }
+    return out;
+}
+
+nb::tuple align_python(const LogProbs& log_probs, const std::vector<int32_t>& tokens, int blank) {
+    Alignment alignment;
+    {
+        nb::gil_scoped_release released;
+        const int frames = static_cast<int>(log_probs.shape(0)), size = static_cast<int>(log_probs.shape(1));
+        check_values(log_probs.data(), frames, size);
+        alignment = align(log_probs.data(), frames, size, blank, tokens);
+    }
+    return nb::make_tuple(alignment.first, alignment.last, alignment.log_prob, alignment.peak, alignment.score);
+}
+
+}  // namespace
+
+NB_MODULE(_core, m) {
+    nb::class_<Vocabulary>(m, "Vocabulary")
+        .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank) {
+            std::vector<std::u32string> labels;
+            for (const auto& label : spelled) labels.push_back(from_utf8(label));
+            new (self) Vocabulary(labels, blank);
+        }, nb::arg("spelled"), nb::arg("blank"));
+    nb::class_<Automaton>(m, "Automaton")
+        .def("__init__", [](Automaton* self, const Vocabulary& vocabulary, const std::string& phrases, const std::vector<double>& bonus) {
+            nb::gil_scoped_release released;
+            new (self) Automaton(vocabulary, from_utf8(phrases), bonus);
+        }, nb::arg("vocabulary"), nb::arg("phrases"), nb::arg("bonus"))
+        .def_prop_ro("unusable", &Automaton::unusable)
+        .def_prop_ro("empty", &Automaton::empty)
+        .def_prop_ro("bytes", &Automaton::bytes)
+        .def("__len__", &Automaton::size);
+    nb::class_<SearchOptions>(m, "SearchOptions")
+        .def("__init__", [](SearchOptions* self, int beam, int nbest, int top_k, double token_threshold,
+                            double phrase_threshold, double beam_threshold, double bonus) {
+            new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold, bonus};
+        }, nb::kw_only(), nb::arg("beam"), nb::arg("nbest"), nb::arg("top_k"), nb::arg("token_threshold"),
+           nb::arg("phrase_threshold"), nb::arg("beam_threshold"), nb::arg("bonus"));
+    m.def("decode", [](const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
+                       const nb::list& automata, int threads) {
+        std::vector<const Automaton*> pointers;
+        for (nb::handle h : automata) pointers.push_back(h.is_none() ? nullptr : nb::cast<const Automaton*>(h));
+        return decode(vocabulary, options, items, pointers, threads);
+    }, nb::arg("vocabulary"), nb::arg("options"), nb::arg("items"), nb::arg("automata"), nb::arg("threads"));
+    m.def("align", &align_python, nb::arg("log_probs"), nb::arg("tokens"), nb::arg("blank"));
+}

@@ -1,0 +1,240 @@
+#include "search.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace asrbias {
+
+namespace {
+constexpr double NEVER = -std::numeric_limits<double>::infinity();
+
+double log_add(double a, double b) {
+    if (a < b) std::swap(a, b);
+    const double difference = b - a;  // NaN where both are -inf
+    return difference > -40.0 ? a + std::log1p(std::exp(difference)) : a;
+}
+}  // namespace
+
+PhraseTracker::Boundary PhraseTracker::close_word(Cursor at) const {
+    const Boundary& open = boundaries_[at.word];
+    if (automaton_->at_word_start(at.state)) return open;
+    Boundary closed{at.word, open.best, open.penalty};
+    for (int32_t s = (*automaton_)[at.state].output; s != Automaton::ROOT; s = (*automaton_)[(*automaton_)[s].fail].output) {
+        const double bonus = automaton_->bonus((*automaton_)[s].phrase);
+        if (bonus < 0)
+            closed.penalty += bonus;
+        else
+            closed.best = std::max(closed.best, boundaries_[back(at.word, (*automaton_)[s].words - 1)].best + bonus);
+    }
+    return closed;
+}
+
+Cursor PhraseTracker::advance(Cursor at, int token) {
+    for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) {
+        if (*c == SEPARATOR) {
+            if (automaton_->at_word_start(at.state)) continue;
+            boundaries_.push_back(close_word(at));
+            at.word = static_cast<int32_t>(boundaries_.size()) - 1;
+        }
+        at.state = automaton_->step(at.state, *c);
+    }
+    return at;
+}
+
+double PhraseTracker::ranking(Cursor at, bool* open) const {
+    const Boundary& settled = boundaries_[at.word];
+    double best = settled.best;
+    for (int32_t s = at.state; s > Automaton::START; s = (*automaton_)[s].fail) {
+        const Automaton::State& match = (*automaton_)[s];
+        const double partial = static_cast<double>(match.slope) * match.depth;
+        if (partial > 0) best = std::max(best, boundaries_[back(at.word, match.words - 1)].best + partial);
+    }
+    *open = best > settled.best;
+    return best + settled.penalty;
+}
+
+double PhraseTracker::final(Cursor at) const {
+    const Boundary closed = close_word(at);
+    return closed.best + closed.penalty;
+}
+
+Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options)
+    : vocabulary_(vocabulary), automaton_(automaton), options_(options), tracker_(vocabulary, automaton) {
+    nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, -1, -1});
+    if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
+    for (int token = 0; token < vocabulary.size(); ++token) longest_ = std::max(longest_, vocabulary.length(token));
+}
+
+bool Search::step(const float* log_probs) {
+    stay(log_probs);
+    choose_tokens(log_probs);
+    fresh_.clear();
+    if (!tokens_.empty()) extend();
+    prune();
+    return !beam_.empty();
+}
+
+// Every prefix goes on without a new token: a blank, its last token again, or its parent's extension by that token.
+void Search::stay(const float* log_probs) {
+    const double blank = log_probs[vocabulary_.blank()];
+    next_ = beam_;
+    ranks_.clear();
+    for (Entry& entry : beam_) entry.first_child = -1;
+    for (size_t slot = 0; slot < beam_.size(); ++slot) {
+        const Entry& was = beam_[slot];
+        Entry& entry = next_[slot];
+        entry.blank = was.total + blank;
+        if (was.token >= 0) {
+            const double token = log_probs[was.token];
+            entry.label = was.label + token;
+            const int32_t parent = nodes_[was.node].parent, at = nodes_[parent].slot;
+            if (at < static_cast<int32_t>(beam_.size()) && beam_[at].node == parent) {
+                const double from = beam_[at].token == was.token ? beam_[at].blank : beam_[at].total;
+                entry.label = log_add(entry.label, from + token);
+                beam_[slot].sibling = beam_[at].first_child;
+                beam_[at].first_child = static_cast<int32_t>(slot);
+            }
+        }
+        entry.total = log_add(entry.blank, entry.label);
+        entry.rank = entry.total + entry.bias;
+        ranks_.push_back(entry.rank);
+    }
+    const auto beam = static_cast<size_t>(options_.beam);
+    cutoff_ = *std::max_element(ranks_.begin(), ranks_.end()) - options_.beam_threshold;
+    if (ranks_.size() >= beam) {
+        std::nth_element(ranks_.begin(), ranks_.begin() + (beam - 1), ranks_.end(), std::greater<>());
+        cutoff_ = std::max(cutoff_, ranks_[beam - 1]);
+    }
+}
+
+// The frame's tokens that could reach the cutoff, best first.
+void Search::choose_tokens(const float* log_probs) {
+    const int size = vocabulary_.size();
+    float best = log_probs[0];
+    for (int v = 1; v < size; ++v) best = std::max(best, log_probs[v]);
+    const double threshold = automaton_ == nullptr
+                                 ? options_.token_threshold
+                                 : std::max(options_.token_threshold, options_.phrase_threshold);
+    const double reach = cutoff_ - beam_[0].rank - steepest_ * longest_ - 1e-6;
+    const float floor = static_cast<float>(std::max({best - threshold, reach, -1e30}));
+    tokens_.clear();
+    for (int v = 0; v < size; ++v)
+        if (log_probs[v] >= floor && v != vocabulary_.blank() && vocabulary_.emitted(v))
+            tokens_.push_back({log_probs[v], v});
+    std::sort(tokens_.begin(), tokens_.end(), [](const Candidate& a, const Candidate& b) {
+        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
+    });
+    acoustic_tokens_ = 0;
+    while (acoustic_tokens_ < tokens_.size() && acoustic_tokens_ < static_cast<size_t>(options_.top_k) &&
+           tokens_[acoustic_tokens_].log_prob >= best - options_.token_threshold)
+        ++acoustic_tokens_;
+    if (automaton_ == nullptr) tokens_.resize(acoustic_tokens_);
+}
+
+void Search::extend() {
+    const size_t limit = 4 * static_cast<size_t>(options_.beam) + 64;
+    for (size_t k = 0; k < tokens_.size(); ++k) {
+        const Candidate& token = tokens_[k];
+        const double gain = token.log_prob + steepest_ * vocabulary_.length(token.token) + 1e-6;
+        for (const Entry& entry : beam_) {
+            if (entry.rank + gain < cutoff_) break;  // the beam is sorted
+            Fresh fresh;
+            if (in_beam(entry, token.token) || !rank_extension(entry, token, k >= acoustic_tokens_, &fresh)) continue;
+            if (fresh.rank < cutoff_) continue;
+            fresh_.push_back(fresh);
+            if (fresh_.size() >= limit) tighten();
+        }
+    }
+}
+
+bool Search::in_beam(const Entry& parent, int token) const {
+    int32_t slot = parent.first_child;
+    while (slot >= 0 && beam_[slot].token != token) slot = beam_[slot].sibling;
+    return slot >= 0;
+}
+
+bool Search::rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh) {
+    fresh->slot = static_cast<int32_t>(&from - beam_.data());
+    fresh->token = token.token;
+    // The same token again is a new one only after a blank.
+    fresh->label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
+    fresh->bias = 0.0;
+    bool open = false;
+    // Most extensions are below the cutoff whatever they match.
+    if (fresh->label + from.bias + steepest_ * vocabulary_.length(token.token) + 1e-6 < cutoff_) return false;
+    if (automaton_ != nullptr) {
+        const size_t mark = tracker_.mark();
+        fresh->bias = options_.bonus * tracker_.ranking(tracker_.advance(nodes_[from.node].cursor, token.token), &open);
+        tracker_.release(mark);
+    }
+    fresh->rank = fresh->label + fresh->bias;
+    return fresh->label > NEVER && (open || !needs_phrase);
+}
+
+// Enough extensions were collected to know a higher cutoff.
+void Search::tighten() {
+    ranks_.clear();
+    for (const Entry& entry : next_) ranks_.push_back(entry.rank);
+    for (const Fresh& fresh : fresh_) ranks_.push_back(fresh.rank);
+    const auto nth = ranks_.begin() + (options_.beam - 1);
+    std::nth_element(ranks_.begin(), nth, ranks_.end(), std::greater<>());
+    cutoff_ = std::max(cutoff_, *nth);
+    const double cutoff = cutoff_;
+    fresh_.erase(std::remove_if(fresh_.begin(), fresh_.end(), [cutoff](const Fresh& f) { return f.rank < cutoff; }),
+                 fresh_.end());
+}
+
+void Search::prune() {
+    for (const Fresh& fresh : fresh_)
+        next_.push_back({-1, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slot, -1});
+    double best = NEVER;
+    for (const Entry& entry : next_) best = std::max(best, entry.rank);
+    const double floor = std::max(best - options_.beam_threshold, -1e300);
+    next_.erase(std::remove_if(next_.begin(), next_.end(), [floor](const Entry& e) { return !(e.rank >= floor); }),
+                next_.end());
+    const auto better = [](const Entry& a, const Entry& b) { return a.rank > b.rank; };
+    std::stable_sort(next_.begin(), next_.end(), better);
+    if (next_.size() > static_cast<size_t>(options_.beam)) next_.resize(options_.beam);
+    for (size_t slot = 0; slot < next_.size(); ++slot) {
+        Entry& entry = next_[slot];
+        if (entry.node < 0) {
+            entry.node = node_for(beam_[entry.first_child].node, entry.token);
+            entry.first_child = -1;
+        }
+        nodes_[entry.node].slot = static_cast<int32_t>(slot);
+    }
+    beam_.swap(next_);
+}
+
+// A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.
+int32_t Search::node_for(int32_t parent, int token) {
+    for (int32_t node = nodes_[parent].first_child; node >= 0; node = nodes_[node].sibling)
+        if (nodes_[node].token == token) return node;
+    const auto made = static_cast<int32_t>(nodes_.size());
+    Cursor cursor;
+    if (automaton_ != nullptr) cursor = tracker_.advance(nodes_[parent].cursor, token);
+    nodes_.push_back({parent, token, -1, nodes_[parent].first_child, 0, cursor});
+    nodes_[parent].first_child = made;
+    return made;
+}
+
+std::vector<Found> Search::finish() const {
+    std::vector<Found> found;
+    for (const Entry& entry : beam_) {
+        Found hypothesis;
+        for (int32_t node = entry.node; node > 0; node = nodes_[node].parent) hypothesis.tokens.push_back(nodes_[node].token);
+        std::reverse(hypothesis.tokens.begin(), hypothesis.tokens.end());
+        hypothesis.acoustic = entry.total;
+        hypothesis.bias = automaton_ == nullptr ? 0.0 : options_.bonus * tracker_.final(nodes_[entry.node].cursor);
+        found.push_back(std::move(hypothesis));
+    }
+    std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
+        return a.acoustic + a.bias > b.acoustic + b.bias;
+    });
+    if (found.size() > static_cast<size_t>(options_.nbest)) found.resize(options_.nbest);
+    return found;
+}
+
+}  // namespace asrbias

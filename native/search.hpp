@@ -1,0 +1,126 @@
+// CTC prefix beam search (Graves & Jaitly 2014; Hannun et al. 2014, arXiv 1408.2873) with phrase bonuses.
+//
+// What a phrase pays. The bias of a text is a function of its words alone:
+//     bias(words) = max over parses of sum of bonus(phrase) for each listed phrase of the parse
+//                 + sum of bonus(phrase) for each occurrence of a phrase whose bonus is negative
+// where a parse is a set of occurrences of phrases with bonus >= 0 that do not overlap, and an occurrence is whole
+// words. Negative occurrences may overlap anything and each other. It follows that the order of the list, the
+// segmentation into tokens and the way the search took change nothing, and that nothing is paid twice.
+//
+// What the search sees. While a match is open, ranking takes the larger of what is settled so far and, for each open
+// match f (those of the automaton state and of its fail arcs),
+//     settled before f began + slope(f) * characters matched,   slope(f) = max over phrases through f of bonus / length
+// which rises with every character, reaches the phrase's bonus at its last one, and is gone when the match fails.
+// A negative phrase shows only at the end of its last word, so it harms no phrase that begins like it.
+//
+// A prefix has one parent and one last token, so an extension can only merge with a prefix already in the beam:
+// beam entries know their parents, and no hash map is needed.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "automaton.hpp"
+
+namespace asrbias {
+
+struct SearchOptions {
+    int beam, nbest, top_k;
+    double token_threshold, phrase_threshold, beam_threshold, bonus;
+};
+
+// Place in the text of one prefix.
+struct Cursor {
+    int32_t state = Automaton::START;
+    int32_t word = 0;  // index of the Boundary at which the open word began
+};
+
+// Follows prefixes through the automaton and keeps what their closed words have settled.
+class PhraseTracker {
+  public:
+    PhraseTracker(const Vocabulary& vocabulary, const Automaton* automaton)
+        : vocabulary_(vocabulary), automaton_(automaton), boundaries_{{-1, 0.0, 0.0}} {}
+
+    // Boundaries made on the way stay until release().
+    Cursor advance(Cursor from, int token);
+    size_t mark() const { return boundaries_.size(); }
+    void release(size_t mark) { boundaries_.resize(mark); }
+    // Settled and provisional bias, and whether a match is open that adds to it.
+    double ranking(Cursor at, bool* open) const;
+    double final(Cursor at) const;
+
+  private:
+    struct Boundary {
+        int32_t previous;
+        double best;     // of the parses of the words before here
+        double penalty;  // of the negative phrases before here
+    };
+    Boundary close_word(Cursor at) const;
+    int32_t back(int32_t word, int words) const {
+        while (words-- > 0) word = boundaries_[word].previous;
+        return word;
+    }
+    const Vocabulary& vocabulary_;
+    const Automaton* automaton_;  // null where there is no list: nothing is asked then
+    std::vector<Boundary> boundaries_;
+};
+
+struct Found {
+    std::vector<int32_t> tokens;
+    double acoustic, bias;
+};
+
+class Search {
+  public:
+    // automaton: null for no list.
+    Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options);
+    // log_probs: a frame, V of them. False if no label sequence is possible any more.
+    bool step(const float* log_probs);
+    // Best first.
+    std::vector<Found> finish() const;
+
+  private:
+    struct Node {
+        int32_t parent, token, first_child, sibling;
+        int32_t slot;  // in the beam, valid if that entry's node is this one
+        Cursor cursor;
+    };
+    struct Entry {
+        int32_t node, token;
+        double blank, label;       // log probability of the alignments that end in blank / in the last token
+        double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
+        int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
+    };
+    struct Fresh {
+        int32_t slot, token;  // entry that is extended, and by what
+        double label, bias, rank;
+    };
+    struct Candidate {
+        float log_prob;
+        int32_t token;
+    };
+    void stay(const float* log_probs);
+    void choose_tokens(const float* log_probs);
+    void extend();
+    bool in_beam(const Entry& parent, int token) const;
+    bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
+    void tighten();
+    void prune();
+    int32_t node_for(int32_t parent, int token);
+
+    const Vocabulary& vocabulary_;
+    const Automaton* automaton_;
+    const SearchOptions options_;
+    PhraseTracker tracker_;
+    std::vector<Node> nodes_;
+    std::vector<Entry> beam_, next_;  // next_: entries of beam_ after the frame, in the same slots
+    std::vector<Fresh> fresh_;
+    std::vector<Candidate> tokens_;
+    std::vector<double> ranks_;
+    size_t acoustic_tokens_ = 0;  // tokens_ up to here need no phrase
+    double cutoff_ = 0;           // no prefix below it can stay
+    double steepest_ = 0;         // nats that one more character can add at most
+    int longest_ = 0;             // characters of the longest label
+};
+
+}  // namespace asrbias

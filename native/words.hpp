@@ -1,0 +1,21 @@
+// From a hypothesis' tokens to its words, and to the listed phrases among them.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "automaton.hpp"
+
+namespace asrbias {
+
+struct Word {
+    int32_t first_token, last_token;          // that hold its characters, both included
+    int32_t phrase = -1;                      // row of the phrase it belongs to in the best parse, or -1
+    int32_t phrase_first = -1, phrase_last = -1;  // words of that occurrence, both included
+};
+
+// The best parse has the largest sum of bonuses (see search.hpp); of equal ones it prefers a phrase to none and, at the
+// later end, the longer phrase. Phrases with a negative bonus are in no parse. automaton: null for no list.
+std::vector<Word> find_words(const Vocabulary& vocabulary, const Automaton* automaton,
+                             const std::vector<int32_t>& tokens);
+
+}  // namespace asrbias
