@@ -1,0 +1,170 @@
+"""Synthetic speech for the first training: sentences with names, said by flite and espeak-ng, in packed shards.
+
+    python recipes/starter/synthesize.py OUT --text SHARED/text --exclude SHARED/speech/{dev,test}/manifest.jsonl \\
+        --voices flite-slt --hours 6 --jobs 2
+
+A shard is two files, because 100,000 small ones are slow: NAME.pcm holds the little-endian int16 samples of all its
+utterances one after the other, 16 kHz mono; NAME.jsonl holds a line an utterance: `id`, `text`, `entities` (the names
+put in), `speaker`, `corpus`, `offset` (its first sample) and `samples` (how many). Both are there whole or not at all.
+What a shard holds is decided by --seed and its name alone, so a run goes on where it stopped, on any number of
+processes. Training mixes noise in; here the speech stays clean, only its level is random.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from sentences import Exclusion, SentenceMaker, fold
+from voices import RATE, Espeak, Flite, Samples, Voice
+
+from asrbias.training.shards import write_shard
+
+Samples16 = npt.NDArray[np.int16]
+
+_STEADY = {"stretch": (0.9, 1.15), "f0_shift": (1.0, 1.0)}
+# The mixes, each a list of voices with its share. One clear voice comes first: on it CTC learns to leave all blanks.
+VOICES: dict[str, list[tuple[Voice, float]]] = {
+    "flite-slt": [(Flite(name="slt", **_STEADY), 1)],
+    "flite": [(Flite(name="slt"), 1), (Flite(name="rms"), 1), (Flite(name="awb"), 1)],
+    "espeak": [(Espeak(), 1)],
+    "mixed": [(Flite(name="slt"), 15), (Flite(name="rms"), 15), (Flite(name="awb"), 15), (Flite(name="kal16"), 5),
+              (Espeak(), 50)],
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisOptions:
+    voices: str  # a key of VOICES; shards are named after it
+    text: Path  # folder of sentences and names
+    exclude: tuple[Path, ...] = ()  # manifests whose entities no sentence may hold
+    shard_seconds: float = 3600  # seconds of audio a shard
+    shortest: float = 1.0  # seconds of an utterance
+    longest: float = 16.0  # seconds
+    letters_a_second: tuple[float, float] = (5.0, 24.0)  # beyond these a voice has skipped or stuttered
+    silence: float = 0.15  # seconds left at both ends
+    loudest: tuple[float, float] = (-18.0, -1.0)  # dB below full scale of the peak, drawn per utterance
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Utterance:
+    text: str
+    entities: tuple[str, ...]
+    speaker: str
+    samples: Samples16  # [T]
+
+
+def spoken(text: str) -> str:
+    """What a voice is given to say: ASCII letters, apostrophes inside words and the marks that shape a phrase."""
+    text = re.sub(r"[^A-Za-z',.;:!?]+", " ", fold(text))
+    text = re.sub(r"(?<![A-Za-z])'|'(?![A-Za-z])", " ", text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def trim(samples: Samples, silence: float) -> Samples:
+    """Cut silence at the ends to `silence` seconds. Silence is 50 dB below the loudest 10 ms."""
+    frame = RATE // 100
+    frames = samples[: len(samples) // frame * frame].reshape(-1, frame)
+    level = (frames.astype(np.float64) ** 2).mean(axis=1)
+    if level.size == 0 or level.max() == 0:
+        return samples[:0]
+    loud = np.flatnonzero(level > level.max() * 1e-5)
+    keep = round(silence * RATE)
+    return samples[max(0, loud[0] * frame - keep) : (loud[-1] + 1) * frame + keep]
+
+
+def utterances(options: SynthesisOptions, name: str) -> Iterator[Utterance]:
+    """An endless stream of utterances, the same for the same seed and shard name."""
+    generator = random.Random(f"{options.seed}/{name}")
+    maker = _maker(options.text, options.exclude)
+    voices, shares = zip(*VOICES[options.voices], strict=True)
+    while True:
+        sentence = maker.draw(generator)
+        said = spoken(sentence.text)
+        speaker, samples = generator.choices(voices, shares)[0].say(said, generator)
+        samples = trim(samples, options.silence)
+        level = 10 ** (generator.uniform(*options.loudest) / 20)
+        seconds = len(samples) / RATE
+        if not options.shortest <= seconds <= options.longest:
+            continue
+        if not options.letters_a_second[0] <= len(said) / seconds <= options.letters_a_second[1]:
+            continue
+        pcm = np.round(samples * (level * 32767 / np.abs(samples).max())).astype(np.int16)
+        yield Utterance(sentence.text, sentence.entities, speaker, pcm)
+
+
+@cache
+def _maker(text: Path, exclude: tuple[Path, ...]) -> SentenceMaker:
+    return SentenceMaker(text, Exclusion.read(manifests=exclude))
+
+
+def rows(stream: Iterable[Utterance], name: str, seconds: float) -> Iterator[tuple[dict[str, Any], Samples16]]:
+    """Utterances as the fields and samples of a shard, until `seconds` are full."""
+    written = 0
+    for count, item in enumerate(stream):
+        fields = {"id": f"{name}-{count:05d}", "text": item.text, "entities": item.entities, "speaker": item.speaker,
+                  "corpus": "synthetic"}  # fmt: skip
+        yield fields, item.samples
+        written += len(item.samples)
+        if written >= seconds * RATE:
+            return
+
+
+def whole(folder: Path, name: str) -> bool:
+    """Whether the shard is there, and its last line ends where its samples end."""
+    pcm, lines = folder / f"{name}.pcm", folder / f"{name}.jsonl"
+    if not (pcm.is_file() and lines.is_file()):
+        return False
+    last = json.loads(lines.read_text("utf-8").splitlines()[-1])
+    return bool(pcm.stat().st_size == 2 * (last["offset"] + last["samples"]))
+
+
+def make_shard(name: str, folder: Path, options: SynthesisOptions) -> float:
+    """Make one shard; returns its seconds."""
+    return write_shard(folder / name, rows(utterances(options, name), name, options.shard_seconds)) / RATE
+
+
+def synthesize(folder: Path, options: SynthesisOptions, shards: int, jobs: int = 1) -> None:
+    """Make `shards` shards, those that are missing, with a progress bar."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _maker(options.text, options.exclude)  # a wrong path is one clear sentence here, not a traceback a process
+    names = [f"{options.voices}-{index:03d}" for index in range(shards)]
+    missing = [name for name in names if not whole(folder, name)]
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:.0f} of {task.total} shards"),
+               TimeElapsedColumn(), TimeRemainingColumn())  # fmt: skip
+    # A fresh process a shard: espeak-ng's state outlives a sentence, and what a shard holds must not depend on others.
+    processes = multiprocessing.get_context("spawn").Pool(jobs, maxtasksperchild=1)
+    with Progress(*columns) as bar, processes as pool:
+        task = bar.add_task(options.voices, total=shards, completed=shards - len(missing))
+        for _ in pool.imap_unordered(partial(make_shard, folder=folder, options=options), missing):
+            bar.advance(task)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder of the shards")
+    parser.add_argument("--text", type=Path, required=True, help="folder of *-sentences.txt.gz and names-*.txt.gz")
+    parser.add_argument("--exclude", type=Path, nargs="*", default=[], help="manifests whose entities are kept out")
+    parser.add_argument("--voices", choices=sorted(VOICES), required=True)
+    parser.add_argument("--hours", type=int, required=True, help="of audio, an hour a shard")
+    parser.add_argument("--jobs", type=int, default=1, help="processes")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    options = SynthesisOptions(voices=args.voices, text=args.text, exclude=tuple(args.exclude), seed=args.seed)
+    synthesize(args.out, options, args.hours, args.jobs)
+
+
+if __name__ == "__main__":
+    main()
