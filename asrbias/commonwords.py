@@ -1,7 +1,7 @@
 """The most common English words: an entity that is one of them fires by accident, and its report says so.
 
 Written from general knowledge of English (function words, everyday verbs, nouns, adjectives, number words); no corpus
-was copied. Words that are also given names (mark, will, rose, grace ...) are kept in: listed, they are risky all the same.
+was copied. Words that are also given names (mark, will, rose ...) are kept in: on a list, they are risky all the same.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from asrbias.report import Report
 
 __all__ = [
-    "FIELDS", "HIGHEST_WEIGHT", "LOWEST_WEIGHT", "Entity", "EntityError", "EntityList", "EntityTypeError", "PhraseTable",
+    "FIELDS", "HIGHEST_WEIGHT", "LOWEST_WEIGHT",
+    "Entity", "EntityError", "EntityList", "EntityTypeError", "PhraseTable",
 ]  # fmt: skip
 
 
@@ -158,9 +159,7 @@ def _entities(items: Any) -> Iterator[Entity]:
             f"write [{items!r:.60}], or EntityList.read(path) for a file."
         )
     if isinstance(items, os.PathLike):
-        raise EntityTypeError(
-            f"An entity list is a list of strings; for a file, EntityList.read({os.fspath(items)!r})."
-        )
+        raise EntityTypeError(f"An entity list is no path; for a file: EntityList.read({os.fspath(items)!r}).")
     if isinstance(items, Mapping):
         yield from (Entity(phrase, weight=weight) for phrase, weight in items.items())
         return

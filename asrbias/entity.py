@@ -66,7 +66,7 @@ class Entity:
             raise EntityError(f"Unknown field {unknown[0]!r} of an entity; the fields are {', '.join(FIELDS)}.")
         if "phrase" not in fields:
             raise EntityError(f"An entity needs the field 'phrase'; this one has {', '.join(fields) or 'none'}.")
-        return cls(**{name: value for name, value in fields.items() if value is not None})
+        return cls(**{name: value for name, value in fields.items() if value is not None or name == "phrase"})
 
 
 def _clean(text: Any, field: str) -> str:
@@ -74,6 +74,8 @@ def _clean(text: Any, field: str) -> str:
     if not isinstance(text, str):
         raise EntityTypeError(f"An entity's {field} is text (str), not {type(text).__name__} {text!r:.60}.")
     if not text.isascii():
+        if any("\ud800" <= c <= "\udfff" for c in text):
+            raise EntityError(f"An entity's {field} is {text!r:.60}, which has half a character; read it as UTF-8.")
         text = unicodedata.normalize("NFC", text).strip(INVISIBLE)
     return " ".join(text.split())
 

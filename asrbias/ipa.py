@@ -18,10 +18,10 @@ _IPA = {
     "eɪ": "EY", "ei": "EY", "aɪ": "AY", "ai": "AY", "ɑɪ": "AY", "aʊ": "AW", "au": "AW", "ɑʊ": "AW", "ɔɪ": "OY",
     "ɔi": "OY", "oɪ": "OY", "oʊ": "OW", "əʊ": "OW", "ou": "OW", "ɪə": "IH R", "eə": "EH R", "ɛə": "EH R", "ʊə": "UH R",
     "tʃ": "CH", "dʒ": "JH", "ʧ": "CH", "ʤ": "JH", "ts": "T S", "dz": "D Z", "ʦ": "T S", "ju": "Y UW",
-    "ɹ̩": "ER", "l̩": "AH L", "n̩": "AH N", "m̩": "AH M", "ɑ̃": "AA N", "ɔ̃": "AO N", "ɛ̃": "AE N", "œ̃": "AH N",
+    "ɹ̩": "ER", "l̩": "AH L", "n̩": "AH N", "m̩": "AH M", "\u0303": "N",
     # consonants
     "p": "P", "b": "B", "t": "T", "d": "D", "k": "K", "g": "G", "ɡ": "G", "f": "F", "v": "V", "θ": "TH", "ð": "DH",
-    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ɦ": "HH", "ħ": "HH", "x": "K", "χ": "K", "ç": "HH", "m": "M",
+    "s": "S", "z": "Z", "ʃ": "SH", "ʒ": "ZH", "h": "HH", "ɦ": "HH", "ħ": "HH", "x": "K", "χ": "K", "\u00e7": "HH", "m": "M",
     "n": "N", "ɲ": "N Y", "ŋ": "NG", "l": "L", "ɫ": "L", "ʎ": "L Y", "r": "R", "ɹ": "R", "ɾ": "D", "ɻ": "R", "w": "W",
     "ʍ": "W", "j": "Y", "ɥ": "W", "β": "V", "ɣ": "G", "ɕ": "SH", "ʑ": "ZH", "c": "K", "q": "K",
     # vowels
@@ -35,7 +35,7 @@ _TOKEN = re.compile("|".join(sorted(map(re.escape, _IPA), key=len, reverse=True)
 
 def to_arpabet(ipa: str) -> tuple[str, str]:
     """The ARPAbet phones of an IPA transcription, apart by spaces, and the characters that could not be turned."""
-    text = "".join(c for c in unicodedata.normalize("NFD", ipa).replace("ç", "ç") if c not in _DROPPED)
+    text = "".join(c for c in unicodedata.normalize("NFD", ipa).replace("c\u0327", "\u00e7") if c not in _DROPPED)
     phones, lost = [], []
     for token in _TOKEN.findall(text):
         if token in _IPA:

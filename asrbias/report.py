@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Literal
 
 from asrbias.commonwords import COMMON_WORDS
 from asrbias.phrasetable import spelled
-from asrbias.text import normalise, unspeakable
+from asrbias.text import fold, normalise, unspeakable
 
 if TYPE_CHECKING:
     from asrbias.entities import Entity, EntityList
 
+_CONTROL = re.compile(r"<.+>|\[.+\]").fullmatch  # "<blank>", "[PAD]": never emitted
+_MOST_SHOWN = 12  # characters of another script that a reason names
 SHORT = 3  # letters; a form of so few fires by accident
 Status = Literal["used", "risky", "dropped"]
 
@@ -85,11 +88,11 @@ class Speller:
     def __init__(self, labels: Sequence[str]) -> None:
         if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
             raise TypeError("labels is a list of the model's V label strings, such as ['<blank>', ' ', 'a', 'b'].")
-        pieces = (x.casefold() for x in labels if not (len(x) > 1 and x[0] + x[-1] in ("<>", "[]")))
-        plain = {piece.replace("▁", "").replace("Ġ", "").replace("|", "").strip() for piece in pieces}
-        self.pieces = frozenset(plain - {""})
-        self.charset = frozenset("".join(self.pieces))
-        self._longest = max(map(len, self.pieces), default=0)
+        pieces = {fold(label).casefold() for label in labels if not _CONTROL(label)} - {"", " ", "|"}
+        self.mark = "▁" if any("▁" in piece for piece in pieces) else ""  # pieces with it start a word
+        self.pieces = frozenset(pieces)
+        self.charset = frozenset("".join(pieces)) - {"▁"}
+        self._longest = max(map(len, pieces), default=0)
         self._known: dict[str, bool] = {}
 
     def spells(self, text: str) -> bool:
@@ -98,57 +101,62 @@ class Speller:
 
     def _spells_word(self, word: str) -> bool:
         if word not in self._known:
-            reached = {0}
-            for start in range(len(word)):
+            marked, reached = self.mark + word, {0}
+            for start in range(len(marked)):
                 if start in reached:
-                    ends = range(start + 1, min(len(word), start + self._longest) + 1)
-                    reached.update(end for end in ends if word[start:end] in self.pieces)
-            self._known[word] = len(word) in reached
+                    ends = range(start + 1, min(len(marked), start + self._longest) + 1)
+                    reached.update(end for end in ends if marked[start:end] in self.pieces)
+            self._known[word] = len(marked) in reached
         return self._known[word]
 
 
 def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Speller | None) -> ReportRow:
-    entity = entities[index]
     own, derived = entities.spoken[index]
-    reasons = list(entities._remarks.get(index, ()))
-    forms: list[str] = []
-    lost: dict[str, str] = {}
+    forms: dict[str, None] = {}
+    losses: list[str] = []
     for form in (*own, *derived):
         text = spelled(form, None if speller is None else speller.charset)
-        if text is None or (speller is not None and not speller.spells(text)):
-            lost[form] = "labels"
-        elif owner[text] == index:
-            forms.append(text)
-        else:
+        if speller is not None and (text is None or not speller.spells(text)):
+            losses.append(_unspelled(form, speller))
+        elif text is not None and owner[text] == index:
+            forms[text] = None
+        elif text is not None:
             rival = entities[owner[text]]
-            lost[form] = f"'{text}' is matched for {rival.shown!r} (weight {rival.weight:g})"
-    reasons += _losses(entity, own, lost, speller)
-    risks = _risks(entity, forms) if forms else []
+            losses.append(f"'{text}' is matched for {rival.shown!r} (weight {rival.weight:g}).")
+    remarks = entities._remarks.get(index, ())
+    risks = _risks(entities[index], tuple(forms))
     status: Status = "dropped" if not forms else "risky" if risks else "used"
-    return ReportRow(index, entity, status, tuple(forms), tuple(reasons + risks))
+    return ReportRow(
+        index, entities[index], status, tuple(forms), (*remarks, *_unspoken(entities[index], own), *losses, *risks)
+    )
 
 
-def _losses(entity: Entity, own: tuple[str, ...], lost: dict[str, str], speller: Speller | None) -> list[str]:
+def _unspoken(entity: Entity, own: tuple[str, ...]) -> list[str]:
+    """What of the phrase and the aliases has no matching form."""
     reasons = []
     foreign = unspeakable(entity.phrase)
-    if not own and not foreign:
-        reasons.append("Nothing is left to match: the phrase has no letters or digits.")
+    if any(c.isalnum() for c in foreign):
+        remedy = "only sounds_like is matched" if own else "give sounds_like, in a-z"
+        reasons.append(f"English spelling has no {' '.join(foreign[:_MOST_SHOWN])}: {remedy}.")
     elif foreign:
-        letters = any(c.isalnum() for c in foreign)
-        remedy = "give sounds_like in a-z" if letters else "matched without them"
-        names = " ".join(foreign[:12])
-        reasons.append(f"Characters that English spelling lacks: {names} ({remedy}).")
-    for form, why in lost.items():
-        if why == "labels" and speller is not None:
-            missing = "".join(sorted(set(form) - speller.charset - {" "}))
-            what = f"have no {' '.join(missing)}" if missing else "cannot join up to it"
-            reasons.append(f"The model's labels cannot spell '{form}': they {what}.")
-        else:
-            reasons.append(why + ".")
+        reasons.append(f"Left out, as nobody speaks it: {' '.join(foreign[:_MOST_SHOWN])}.")
+    elif not normalise(entity.phrase):
+        reasons.append("Nothing to match: the phrase has no letters or digits.")
+    for alias in entity.sounds_like:
+        foreign = unspeakable(alias)
+        if foreign or not normalise(alias):
+            lacks = f"English spelling has no {' '.join(foreign[:_MOST_SHOWN])}" if foreign else "no letters or digits"
+            reasons.append(f"The alias {alias!r:.60} is not matched as written: {lacks}.")
     return reasons
 
 
-def _risks(entity: Entity, forms: list[str]) -> list[str]:
+def _unspelled(form: str, speller: Speller) -> str:
+    missing = "".join(sorted(set(form) - speller.charset - {" ", "'"}))
+    why = f"they have no {' '.join(missing)}" if missing else "no sequence of them gives it"
+    return f"The model's labels cannot spell '{form:.60}': {why}."
+
+
+def _risks(entity: Entity, forms: tuple[str, ...]) -> list[str]:
     if entity.weight <= 0:
         return []
     common = [form for form in forms if form in COMMON_WORDS]
