@@ -1,0 +1,206 @@
+"""The starter recipe's text and speech: what is excluded stays out, shards come back as they were written."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import os
+import random
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+RECIPE = Path(__file__).parents[1] / "recipes" / "starter"
+sys.path.insert(0, str(RECIPE))
+
+import demo_audio  # noqa: E402
+import sentences  # noqa: E402
+import synthesize  # noqa: E402
+import voices  # noqa: E402
+
+from asrbias.training.shards import ShardReader, read_shard, write_shard  # noqa: E402
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    """A folder of texts that holds excluded names, in sentences and in the lists of names."""
+    lines = {
+        "commonvoice-sentences": ["The river runs through Kyiv's old town.", "She walked home with Anna in the rain."],
+        "ljspeech-sentences": ["It was built in 1902.", "he wrote a long letter to his sister"],
+        "us-presidents-sentences": ["The NATO allies agreed.", "We thank the people of Boston for this."],
+        "slurp-sentences": ["order ozempic please", "what time is it in Paris"],
+        "names-first": ["Maria", "Siobhan", "Kbfl", "Li"],
+        "names-last": ["Novak", "Zelenskyy", "York"],
+        "names-places-companies": ["A list of rivers.", "New", "Pfizer", "Gulf of Mexico"],
+    }
+    for name, content in lines.items():
+        (tmp_path / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join(content).encode()))
+    return tmp_path
+
+
+def exclusion(tmp_path: Path) -> sentences.Exclusion:
+    manifest = tmp_path / "dev.jsonl"
+    manifest.write_text(json.dumps({"text": "in New York", "entities": ["New York"]}) + "\n")
+    return sentences.Exclusion.read(manifests=[manifest])
+
+
+def test_exclusion_finds_whole_phrases_in_any_case_and_with_a_possessive() -> None:
+    excluded = sentences.Exclusion(["Kyiv", "Insulin glargine", "Ocasio-Cortez", "Müller"])
+    assert excluded.found_in("The mayor of KYIV's office") == "kyiv"
+    assert excluded.found_in("take insulin glargine now") == "insulin glargine"
+    assert excluded.found_in("by Ocasio Cortez") == "ocasio cortez"
+    assert excluded.found_in("Muller spoke") == "muller"
+    assert excluded.found_in("take insulin, Kyivan, mullers") is None
+
+
+def test_no_sentence_holds_an_excluded_name(texts: Path) -> None:
+    excluded = exclusion(texts)
+    maker = sentences.SentenceMaker(texts, excluded)
+    generator = random.Random(3)
+    drawn = [maker.draw(generator) for _ in range(2000)]
+    said = {word for sentence in drawn for word in sentences.words_of(sentence.text)}
+    assert not said & {"kyiv", "ozempic", "siobhan", "zelenskyy", "pfizer", "nato", "1902", "kbfl"}
+    assert {"maria", "novak", "mexico", "paris", "sister"} <= said  # what is not excluded is used
+    assert {"new", "york"} <= said and not any("new york" in s.text.lower() for s in drawn)  # nor made of two names
+    for sentence in drawn:
+        assert 2 <= len(sentence.text.split()) <= 16
+        assert all(name in sentence.text for name in sentence.entities)
+
+
+def test_no_name_of_dev_or_test_is_in_drawn_sentences() -> None:
+    shared = Path(os.environ.get("ASRBIAS_SHARED", RECIPE.parents[2] / "shared"))
+    if not (shared / "text").is_dir():
+        pytest.skip(f"the shared texts are not at {shared}; set ASRBIAS_SHARED")
+    manifests = [shared / "speech" / split / "manifest.jsonl" for split in ("dev", "test")]
+    names = {name for path in manifests for line in path.open() for name in json.loads(line)["entities"]}
+    patterns = re.compile(r"\b(?:" + "|".join(map(re.escape, sorted(names))) + r")\b", re.IGNORECASE)
+    maker = sentences.SentenceMaker(shared / "text", sentences.Exclusion.read(manifests=manifests))
+    generator = random.Random(1)
+    assert not [text for text in (maker.draw(generator).text for _ in range(500)) if patterns.search(text)]
+
+
+def test_equal_seeds_draw_equal_sentences(texts: Path) -> None:
+    maker = sentences.SentenceMaker(texts, exclusion(texts))
+    one, two = ([maker.draw(generator) for _ in range(50)] for generator in (random.Random(7), random.Random(7)))
+    assert one == two
+
+
+def test_long_sentences_are_cut_at_their_marks() -> None:
+    first = "one two three four five six, seven eight nine ten; eleven twelve"
+    second = "thirteen fourteen fifteen sixteen"
+    assert list(sentences.clauses(f"{first} -- {second} seventeen")) == [first, f"{second} seventeen"]
+    assert list(sentences.clauses(f"{first} {second}")) == [f"{first} {second}"]  # sixteen words fit
+
+
+@pytest.mark.parametrize("text", ["McCoubrey knew Thwaite", "lengths of string", "Mr. O'Brien, the gnome", "a tsar"])
+def test_pronounceable(text: str) -> None:
+    assert sentences.pronounceable(text)
+
+
+@pytest.mark.parametrize("text", ["Kbfl", "call Pschorner", "the bmw", "Oleksandr"])
+def test_what_voices_would_spell_is_left_out(text: str) -> None:
+    assert not sentences.pronounceable(text)
+
+
+def test_spoken_text_is_what_flite_can_read() -> None:
+    assert synthesize.spoken("“São Tomé’s” two-tiered 'plan' – it's (nearly) done.") == (
+        "Sao Tome's two tiered plan it's nearly done."
+    )
+
+
+def test_trim_leaves_the_silence_asked_for() -> None:
+    tone = np.sin(np.arange(voices.RATE) / 5).astype(np.float32)
+    padded = np.concatenate([np.zeros(voices.RATE), tone, np.zeros(voices.RATE)]).astype(np.float32)
+    assert len(synthesize.trim(padded, 0.15)) == pytest.approx(1.3 * voices.RATE, abs=voices.RATE // 50)
+    assert len(synthesize.trim(np.zeros(800, np.float32), 0.15)) == 0
+
+
+def test_resampling_keeps_a_tone_and_drops_what_would_alias() -> None:
+    def tone(frequency: float, rate: int) -> np.ndarray:
+        return np.sin(2 * np.pi * frequency * np.arange(rate) / rate) * np.hanning(rate)
+
+    kept = voices.resample(tone(1000, 22050), 22050)
+    assert len(kept) == voices.RATE
+    assert np.abs(kept - tone(1000, voices.RATE)).max() < 1e-3
+    assert np.abs(voices.resample(tone(9000, 22050), 22050)).max() < 1e-3
+
+
+def toy(seconds: list[float]) -> list[synthesize.Utterance]:
+    noise = np.random.default_rng(0)
+    return [
+        synthesize.Utterance(f"sentence {i} Zoë", ("Zoë",), "toy", noise.integers(-99, 99, int(s * 16000), np.int16))
+        for i, s in enumerate(seconds)
+    ]
+
+
+def test_shard_round_trip(tmp_path: Path) -> None:
+    items = toy([1.0, 2.0, 1.5, 1.0])
+    write_shard(tmp_path / "toy-000", synthesize.rows(iter(items), "toy-000", seconds=4.0))
+    read = list(read_shard(tmp_path / "toy-000.jsonl"))
+    assert [row.id for row in read] == ["toy-000-00000", "toy-000-00001", "toy-000-00002"]  # full after the third
+    assert [row.text for row in read] == [item.text for item in items[:3]]
+    reader = ShardReader()
+    for row, item in zip(read, items, strict=False):
+        assert np.array_equal(reader.read(row), item.samples)
+    assert synthesize.whole(tmp_path, "toy-000")
+
+
+def test_a_cut_shard_is_not_whole(tmp_path: Path) -> None:
+    write_shard(tmp_path / "toy", synthesize.rows(iter(toy([1.0])), "toy", seconds=1.0))
+    pcm = tmp_path / "toy.pcm"
+    pcm.write_bytes(pcm.read_bytes()[:-2])
+    assert not synthesize.whole(tmp_path, "toy")
+    pcm.unlink()
+    assert not synthesize.whole(tmp_path, "toy")
+
+
+@pytest.mark.parametrize("voice", [voices.Flite(name="slt"), voices.Flite(name="rms"), voices.Espeak()], ids=repr)
+def test_voices_speak(voice: voices.Voice) -> None:
+    try:
+        speaker, samples = voice.say("good morning, this is a test", random.Random(1))
+    except voices.VoiceError as error:
+        pytest.skip(str(error))
+    assert speaker.startswith(("flite-", "espeak-"))
+    assert 1 < len(samples) / voices.RATE < 4
+    assert 0.05 < np.abs(samples).max() < 1 and samples.std() > 0.005
+    spectrum = np.abs(np.fft.rfft(samples)) ** 2
+    frequency = np.fft.rfftfreq(len(samples), 1 / voices.RATE)
+    assert spectrum[(frequency > 5000) & (frequency < 7000)].mean() > 1e-5 * spectrum[frequency < 1000].mean()
+
+
+def test_a_stream_of_utterances_is_decided_by_seed_and_name(texts: Path) -> None:
+    options = synthesize.SynthesisOptions(voices="flite-slt", text=texts)
+
+    def stream(name: str) -> list[synthesize.Utterance]:
+        try:
+            return list(itertools.islice(synthesize.utterances(options, name), 2))
+        except voices.VoiceError as error:
+            pytest.skip(str(error))
+
+    one, again, other = stream("flite-slt-000"), stream("flite-slt-000"), stream("flite-slt-001")
+    assert [u.text for u in one] == [u.text for u in again] != [u.text for u in other]
+    assert all(np.array_equal(a.samples, b.samples) for a, b in zip(one, again, strict=True))
+    assert all(1 <= len(u.samples) / voices.RATE <= 16 and np.abs(u.samples).max() > 4000 for u in one)
+
+
+def test_a_missing_folder_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"commonvoice-sentences\.txt\.gz is missing: give the folder"):
+        sentences.SentenceMaker(tmp_path, sentences.Exclusion([]))
+
+
+def test_the_demo_holds_only_names_kept_out_of_training() -> None:
+    rows = [json.loads(line) for line in (RECIPE / "demo" / "demo.jsonl").read_text("utf-8").splitlines()]
+    held_out = sentences.Exclusion.read()
+    assert len(rows) == len(demo_audio.LINES)
+    for row in rows:
+        assert (RECIPE / "demo" / row["audio"]).stat().st_size < 120_000
+        assert held_out.found_in(row["text"])  # so the sentence is in no training text
+        for name in row["spoken"]:
+            assert name in row["entities"] and name in row["text"]
+            assert all(held_out.found_in(word) for word in sentences.words_of(name))
+        absent = [name for name in row["entities"] if name not in row["spoken"]]
+        assert len(absent) >= 35 and not any(sentences.Exclusion([name]).found_in(row["text"]) for name in absent)
