@@ -21,6 +21,7 @@ from rapidfuzz.distance import Levenshtein
 
 from asrbias.align_words import MINIMUM, Alignment, align, edits
 from asrbias.normalisation import Normaliser
+from asrbias.score_arguments import Phrases, by_id, check_same, phrases_by_id
 from asrbias.score_entities import PhraseSet, match_entities
 from asrbias.score_results import (
     CharErrors,
@@ -34,7 +35,6 @@ from asrbias.score_results import (
 )
 
 WER_ALIGNMENTS = ("minimum", "is21")
-Phrases = Iterable[object]  # strings, or objects with a `phrase`, such as Entity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,10 +90,10 @@ def score(
         ScoreInputError: the two do not match, or a reference is empty.
     """
     options = ScoreOptions(normalisation=normalisation, wer_alignment=wer_alignment, partial=partial)
-    refs, hyps = _by_id(references), _by_id(hypotheses)
-    _check_same(refs, hyps, partial)
+    refs, hyps = by_id(references), by_id(hypotheses)
+    check_same(refs, hyps, partial)
     ids = [key for key in refs if key in hyps]
-    true, listed = _phrases(entities, list(refs), "entities"), _phrases(lists, list(refs), "lists")
+    true, listed = phrases_by_id(entities, list(refs), "entities"), phrases_by_id(lists, list(refs), "lists")
     seconds: Mapping[str, float] = {}
     if durations is not None:
         seconds = durations if isinstance(durations, Mapping) else dict(zip(refs, durations, strict=True))
@@ -150,9 +150,9 @@ class _Scorer:
         true = self._phrase_set(utterance.list if utterance.entities is None else utterance.entities)
         matches = match_entities(reference, hypothesis, alignment, true, [self._phrase_set(utterance.list)])
         spoken = {o.phrase for o in (*matches.found, *matches.missed)}
-        biasing = utterance.biasing_words
-        if biasing is None:
-            biasing = frozenset(word for phrase in spoken for word in phrase.split())
+        given = utterance.biasing_words
+        forms = spoken if given is None else map(self._normaliser.form, given)
+        biasing = frozenset(word for form in forms for word in form.split())
         u_wer, b_wer = _count(reference, hypothesis, alignment, biasing)
         wer = WordErrors(len(reference), u_wer.subs + b_wer.subs, u_wer.ins + b_wer.ins, u_wer.dels + b_wer.dels)
         if self._minimum and wer.errors and wer.errors > edits(reference, hypothesis):
@@ -223,48 +223,6 @@ def _notes(
             f"{len(lost)} phrases under `entities` do not occur in their reference and were taken for distractors, "
             f"the first {phrase!r} in {first!r}."
         )
-
-
-def _by_id(texts: str | Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    if isinstance(texts, str):
-        return {"1": texts}
-    if isinstance(texts, Mapping):
-        return dict(texts)
-    return {str(number): text for number, text in enumerate(texts, 1)}
-
-
-def _check_same(refs: Mapping[str, str], hyps: Mapping[str, str], partial: bool) -> None:
-    missing = [key for key in refs if key not in hyps] + [key for key in hyps if key not in refs]
-    if missing and not partial:
-        side = "hypothesis" if missing[0] in refs else "reference"
-        raise ScoreInputError(
-            f"There are {len(refs)} references and {len(hyps)} hypotheses; {missing[0]!r} has no {side}. Give both, or "
-            "score what both have with partial=True."
-        )
-
-
-def _phrases(
-    given: Phrases | Mapping[str, Phrases] | None, ids: Sequence[str], name: str
-) -> dict[str, tuple[str, ...] | None]:
-    if given is None:
-        return {}
-    if isinstance(given, str):
-        raise ScoreInputError(f"{name} is a string; give a list of phrases, or a list of phrases for each utterance.")
-    if isinstance(given, Mapping):
-        return {key: _strings(phrases) for key, phrases in given.items()}
-    items = list(given)
-    if all(isinstance(item, str) or hasattr(item, "phrase") for item in items):
-        common = _strings(items)
-        return dict.fromkeys(ids, common)
-    if len(items) != len(ids):
-        raise ScoreInputError(f"There are {len(items)} lists of {name} for {len(ids)} utterances; give one for each.")
-    return {key: None if item is None else _strings(item) for key, item in zip(ids, items, strict=True)}
-
-
-def _strings(phrases: object) -> tuple[str, ...]:
-    if isinstance(phrases, str) or not isinstance(phrases, Iterable):
-        raise ScoreInputError(f"A list of phrases is expected where {phrases!r} is given.")
-    return tuple(p if isinstance(p, str) else str(p.phrase) for p in phrases)
 
 
 __all__ = ["EntityCounts", "Score", "ScoreInputError", "ScoreOptions", "Totals", "Utterance", "UtteranceScore"]
