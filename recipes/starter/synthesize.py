@@ -34,13 +34,14 @@ from asrbias.training.shards import write_shard
 Samples16 = npt.NDArray[np.int16]
 
 _STEADY = {"stretch": (0.9, 1.15), "f0_shift": (1.0, 1.0)}
+_SLOW = {"stretch": (0.9, 1.6)}  # real speakers, learners above all, are slower than flite
 # The mixes, each a list of voices with its share. One clear voice comes first: on it CTC learns to leave all blanks.
 VOICES: dict[str, list[tuple[Voice, float]]] = {
     "flite-slt": [(Flite(name="slt", **_STEADY), 1)],
     "flite": [(Flite(name="slt"), 1), (Flite(name="rms"), 1), (Flite(name="awb"), 1)],
     "espeak": [(Espeak(), 1)],
-    "mixed": [(Flite(name="slt"), 15), (Flite(name="rms"), 15), (Flite(name="awb"), 15), (Flite(name="kal16"), 5),
-              (Espeak(), 50)],
+    "mixed": [(Flite(name="slt", **_SLOW), 15), (Flite(name="rms", **_SLOW), 15), (Flite(name="awb", **_SLOW), 15),
+              (Flite(name="kal16", **_SLOW), 5), (Espeak(), 50)],
 }  # fmt: skip
 
 

@@ -140,7 +140,7 @@ def _espeak() -> tuple[Any, int]:
 class Espeak:
     """espeak-ng: a random accent, variant, rate and pitch for each sentence."""
 
-    rate: tuple[int, int] = (130, 215)  # words a minute
+    rate: tuple[int, int] = (85, 170)  # words a minute; its default of 175 is far faster than people read
     pitch: tuple[int, int] = (25, 75)  # 0..99, 50 is the variant's own
     range: tuple[int, int] = (30, 80)  # 0..99, how lively the pitch moves
     volume: int = 45  # of 0..200; at its default of 100 some variants clip
