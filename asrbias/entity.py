@@ -19,6 +19,7 @@ import numpy as np
 from asrbias.text import INVISIBLE
 
 LOWEST_WEIGHT, HIGHEST_WEIGHT = -10.0, 10.0
+LONGEST_TEXT = 10_000  # characters of a phrase, display form or alias; a book given by mistake is refused
 FIELDS = ("phrase", "display", "weight", "sounds_like", "pronunciation")
 
 
@@ -43,7 +44,7 @@ class Entity:
 
     def __post_init__(self) -> None:
         phrase = self.phrase
-        if type(phrase) is not str or not phrase.isalpha():
+        if type(phrase) is not str or not phrase.isalpha() or not phrase.isascii() or len(phrase) > LONGEST_TEXT:
             object.__setattr__(self, "phrase", _clean(phrase, "phrase"))
         if self.display is not None:
             object.__setattr__(self, "display", _clean(self.display, "display") or None)
@@ -73,6 +74,11 @@ def _clean(text: Any, field: str) -> str:
     """White space squeezed, invisible characters off the ends, letters and their accents composed."""
     if not isinstance(text, str):
         raise EntityTypeError(f"An entity's {field} is text (str), not {type(text).__name__} {text!r:.60}.")
+    if len(text) > LONGEST_TEXT:
+        raise EntityError(
+            f"An entity's {field}, {text[:40]!r}..., is {len(text)} characters long; "
+            f"at most {LONGEST_TEXT} are allowed."
+        )
     if not text.isascii():
         if any("\ud800" <= c <= "\udfff" for c in text):
             raise EntityError(f"An entity's {field} is {text!r:.60}, which has half a character; read it as UTF-8.")

@@ -75,48 +75,48 @@ def _unquoted(cell: str) -> str:
 
 
 def table_rows(text: str, delimiter: str, columns: dict[str, int], aws: bool, file: Path) -> Iterator[Row]:
+    """The rows of a table whose header is known. Raises EntityError with file, line and what is allowed."""
     for number, cells in list(_records(text, delimiter, file))[1:]:
-        if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
-            raise EntityError(
-                f"{file}, line {number}: {len(cells)} cells, but the header has {len(columns)} columns; "
-                "leave no delimiter inside a cell (in CSV, put the cell in double quotes)."
-            )
-        found = {name: cells[place].strip() if place < len(cells) else "" for name, place in columns.items()}
-        if not found["phrase"]:
-            raise EntityError(f"{file}, line {number}: the column 'phrase' is empty; every row needs one.")
-        yield _table_row(found, aws, file, f"line {number}")
+        try:
+            row = _table_row(cells, columns, aws)
+        except (EntityError, EntityTypeError) as error:
+            raise EntityError(f"{file}, line {number}: {error}") from None
+        yield row
 
 
-def _table_row(cells: dict[str, str], aws: bool, file: Path, place: str) -> Row:
-    remarks: tuple[str, ...] = ()
-    weight = cells.get("weight", "")
-    if weight and not NUMBER(weight):
+def _table_row(cells: list[str], columns: dict[str, int], aws: bool) -> Row:
+    if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
         raise EntityError(
-            f"{file}, {place}: the weight {weight!r:.40} is no number; 1 is the default, -10..10 allowed."
+            f"{len(cells)} cells, but the header has {len(columns)} columns; "
+            "leave no delimiter inside a cell (in CSV, put the cell in double quotes)."
         )
-    sounds_like = _several(cells.get("sounds_like", ""))
-    pronunciation = _several(cells.get("pronunciation", ""))
-    if ipa := cells.get("ipa", ""):
+    given = {name: cell for name, place in columns.items() if place < len(cells) and (cell := cells[place].strip())}
+    if "phrase" not in given:
+        raise EntityError("the column 'phrase' is empty; every row needs one.")
+    phrase, weight = given["phrase"], given.get("weight", "1")
+    if not NUMBER(weight):
+        raise EntityError(f"the weight {weight!r:.40} is no number; 1 is the default, -10..10 allowed.")
+    if len(given) == ("weight" in given) + 1 and not aws:
+        return Entity(phrase, weight=float(weight)), ()
+    sounds_like, pronunciation = _several(given.get("sounds_like", "")), _several(given.get("pronunciation", ""))
+    remarks: tuple[str, ...] = ()
+    if ipa := given.get("ipa"):
         phones, lost = to_arpabet(ipa)
         if lost or not phones:
             remarks = (f"The IPA {ipa!r} is left out: no English phone for {' '.join(lost) or 'it'}.",)
         else:
             pronunciation.append(phones)
-    phrase, display = cells["phrase"], cells.get("display") or None
     if aws:
         phrase = phrase.replace("-", " ")
         sounds_like = [form for s in sounds_like for form in (s.replace("-", " "), s.replace("-", ""))]
-
-    def make() -> Entity:
-        return Entity(
-            phrase,
-            display=display,
-            weight=float(weight) if weight else 1.0,
-            sounds_like=tuple(sounds_like),
-            pronunciation=tuple(pronunciation),
-        )
-
-    return entity_at(file, place, make), remarks
+    entity = Entity(
+        phrase,
+        display=given.get("display"),
+        weight=float(weight),
+        sounds_like=tuple(sounds_like),
+        pronunciation=tuple(pronunciation),
+    )
+    return entity, remarks
 
 
 def _several(cell: str) -> list[str]:

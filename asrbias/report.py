@@ -91,7 +91,7 @@ class Speller:
         pieces = {fold(label).casefold() for label in labels if not _CONTROL(label)} - {"", " ", "|"}
         self.mark = "▁" if any("▁" in piece for piece in pieces) else ""  # pieces with it start a word
         self.pieces = frozenset(pieces)
-        self.charset = frozenset("".join(pieces)) - {"▁"}
+        self.charset = frozenset("".join(pieces)) - {"▁"} | {" "}
         self._longest = max(map(len, pieces), default=0)
         self._known: dict[str, bool] = {}
 
@@ -151,7 +151,7 @@ def _unspoken(entity: Entity, own: tuple[str, ...]) -> list[str]:
 
 
 def _unspelled(form: str, speller: Speller) -> str:
-    missing = "".join(sorted(set(form) - speller.charset - {" ", "'"}))
+    missing = "".join(sorted(set(form) - speller.charset - {"'"}))
     why = f"they have no {' '.join(missing)}" if missing else "no sequence of them gives it"
     return f"The model's labels cannot spell '{form:.60}': {why}."
 

@@ -37,22 +37,23 @@ _TYPED = r"(?![IVX]+\b)(?=[A-Z]*[AEIOUY])[A-Z]+"
 _ONE_FORM = re.compile(
     rf"(?:[A-Z]?[a-z]+|[A-Z])(?: [A-Z]?[a-z]+)*|(?=[A-Z]{{5}}){_TYPED}|{_TYPED}(?: {_TYPED})+"
 ).fullmatch
-_CAPITALS = re.compile(r"(?<![A-Za-z])([A-Z]{2,})('?s)?(?![A-Za-z])")
+_CAPITALS = re.compile(r"(?<![A-Za-z$])(?!(?:DR|MRS?|ST|JR|SR|MT|FT)\b)([A-Z]{2,})('?s)?(?![A-Za-z])")
 _VOWEL = re.compile(r"[AEIOUY]").search
 _HYPHENED = re.compile(r"(?<=[A-Za-z])-(?=[A-Za-z])")
 _JOINED = re.compile(  # but McDonald, DeVito, LeBron are one word
     r"(?<=[a-z])(?<!\bMc)(?<!\bMac)(?<!\bFitz)(?<!\bVan)(?<!\bD[eiu])(?<!\bL[aeou])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]{2})"
 )
 _BARE_NUMBER = re.compile(r"(?<![\d.,:$£€¥₹])\d+(?![\d.,:]*\d|%|st\b|nd\b|rd\b|th\b|s\b|'s\b)")
-_ROMAN = re.compile(r"(?<=[A-Za-z] )(X{0,3}(?:IX|IV|V?I{0,3}))(?![A-Za-z])")
+_ROMAN = re.compile(r"(?<=[A-Za-z] )(?=[IVX]{2})(X{0,3}(?:IX|IV|V?I{0,3}))(?![A-Za-z])")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10}
-_DOTTED = re.compile(r"(?:[A-Za-z]\.){2,}[A-Za-z]?")
+_DOTTED = re.compile(r"(?<![A-Za-z])(?:[A-Za-z]\.){2,}[A-Za-z]?(?![A-Za-z])")
+_INNER_APOSTROPHE = re.compile(r"(?<=[A-Za-z])'(?=[A-Za-z])")
 _DIGRAPHS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ø": "oe", "Ø": "Oe",
                            "å": "aa", "Å": "Aa"})  # fmt: skip
 
 
 def _letters(phrase: str) -> Iterator[str]:
-    typed_in_capitals = phrase.isupper() and sum(map(str.isalpha, phrase.split())) > 1
+    typed_in_capitals = phrase.isupper() and sum(any(map(str.isalpha, word)) for word in phrase.split()) > 1
 
     def spell(m: re.Match[str]) -> str:
         word, plural = m[1], m[2] or ""
@@ -76,8 +77,8 @@ def _other_numbers(phrase: str) -> Iterator[str]:
 
 
 def _roman(phrase: str) -> Iterator[str]:
-    m = next((m for m in _ROMAN.finditer(phrase) if len(m[1]) > 1), None)
-    if m is None:
+    m = _ROMAN.search(phrase)
+    if m is None or not m[1]:
         return
     value = 0
     for this, following in zip(m[1], m[1][1:] + " ", strict=True):
@@ -89,8 +90,10 @@ def _roman(phrase: str) -> Iterator[str]:
 
 def _spellings(phrase: str) -> Iterator[str]:
     plain = fold(phrase)
-    yield _DOTTED.sub(lambda m: m[0].replace(".", "").lower(), plain)
-    yield re.sub(r"(?<=[A-Za-z])'(?=[A-Za-z])", "", plain)
+    if "." in plain:
+        yield _DOTTED.sub(lambda m: m[0].replace(".", "").lower(), plain)
+    if "'" in plain:
+        yield _INNER_APOSTROPHE.sub("", plain)
     if not phrase.isascii():
         yield unicodedata.normalize("NFC", phrase).translate(_DIGRAPHS)
 
@@ -107,7 +110,6 @@ def spoken_forms(phrase: str) -> tuple[str, ...]:
         return (normalise(" ".join(plain)),)
     rules = (_roman(plain), _letters(plain), _word_bounds(plain), _other_numbers(plain), _spellings(phrase))
     for alternative in itertools.chain.from_iterable(rules):
-        form = normalise(alternative)
-        if form and form not in COMMON_WORDS:
+        if alternative != plain and (form := normalise(alternative)) and form not in COMMON_WORDS:
             forms[form] = None
     return tuple(forms)[:MOST_FORMS]

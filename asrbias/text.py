@@ -29,13 +29,14 @@ _LETTERS = re.compile(r"[A-Za-z][A-Za-z' -]*").fullmatch  # nothing but case, hy
 _SPECIAL = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D",
     "ı": "i", "ȷ": "j", "ŋ": "ng", "Ŋ": "Ng", "ə": "e", "Ə": "E", "ĸ": "k", "ſ": "s", "ƒ": "f", "ʒ": "zh", "Ʒ": "Zh",
-    "™": " ", "℠": " ", "®": " ", "©": " ", "№": " No. ", "½": " and one half ", "¼": " and one quarter ",
-    "¾": " and three quarters ", "²": " squared ", "³": " cubed ", "°": " degrees ", "℃": " degrees celsius ",
+    "™": " ", "℠": " ", "®": " ", "©": " ", "№": " No. ", "½": " one half ", "¼": " one quarter ",
+    "¾": " three quarters ", "⅓": " one third ", "⅔": " two thirds ", "⅛": " one eighth ", "⁄": "/", "²": " squared ", "³": " cubed ", "°": " degrees ", "℃": " degrees celsius ",
     "℉": " degrees fahrenheit ", "…": " ", "×": " x ", "÷": " divided by ", "±": " plus or minus ", "−": "-",
     "‘": "'", "’": "'", "ʼ": "'", "ʻ": "'", "ʹ": "'", "′": "'", "‛": "'", "´": "'", "`": "'", "＇": "'",
     "µ": " micro ", "€": "€", "£": "£", "¥": "¥", "₹": "₹",
 }  # fmt: skip
 _BASE = re.compile(r"LATIN (SMALL|CAPITAL) LETTER (?:.* )?([A-Z]{1,2})(?: WITH .*)?").fullmatch
+_MIXED_FRACTION = re.compile(r"(?<=\d)(?=[½¼¾⅓⅔⅛])")
 INVISIBLE = "\ufeff\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069 \t\r\n"
 _CURRENCY = {"$": "dollar", "£": "pound", "€": "euro", "¥": "yen", "₹": "rupee"}
 
@@ -47,6 +48,8 @@ def _fold_character(c: str) -> str:
     kind = unicodedata.category(c)
     if kind in ("Cf", "Mn", "Me", "Mc") or 0xFE00 <= ord(c) <= 0xFE0F:
         return ""
+    if kind in ("Cn", "Co", "Cs"):
+        return c
     if kind == "Nd":
         return str(unicodedata.decimal(c))
     if kind[0] in "ZCP":
@@ -55,6 +58,8 @@ def _fold_character(c: str) -> str:
     base = "".join(p for p in unicodedata.normalize("NFKD", c) if not unicodedata.combining(p))
     if base != c and base:
         return "".join(p if p.isascii() else _fold_character(p) for p in base)
+    if "\u02b9" <= c <= "\u02ff":  # marks between letters
+        return ""
     if kind[0] == "L" and (named := _BASE(unicodedata.name(c, ""))):
         return named[2] if named[1] == "CAPITAL" else named[2].lower()
     return c
@@ -73,14 +78,14 @@ _FOLD = _Fold()
 
 def fold(text: str) -> str:
     """Plain ASCII where there is one, case kept: "Łódź" -> "Lodz"; characters of other scripts stay as they are."""
-    return text if text.isascii() else text.translate(_FOLD)
+    return text if text.isascii() else _MIXED_FRACTION.sub(" and ", text).translate(_FOLD)
 
 
 def unspeakable(text: str) -> str:
     """The characters of `text` that `normalise` cannot represent (other scripts, emoji), each once, in order."""
     if text.isascii():
         return ""
-    return "".join(dict.fromkeys(c for c in text if not fold(c).isascii() and c not in _CURRENCY))
+    return "".join(dict.fromkeys(c for c in text if not fold(c).isascii() and c not in _SPOKEN_SYMBOL))
 
 
 # --- abbreviations ---------------------------------------------------------------------------------------------------
@@ -101,22 +106,25 @@ _DOMAIN = re.compile(
 
 
 def _abbreviations(text: str) -> str:
-    text = _DOTTED.sub(lambda m: " ".join(m[0].replace(".", "")), text) if "." in text else text
+    if "." in text:
+        text = _DOTTED.sub(lambda m: " ".join(m[0].replace(".", "")), text)
     text = _TITLE.sub(lambda m: f" {_TITLES[m[1].lower()]} ", text)
     if "." in text:
         text = _ABBREVIATION.sub(lambda m: _ABBREVIATIONS[m[1] or m[2]] + " ", text)
         text = _DOMAIN.sub(" dot ", text)
-    return _STREET.sub("street ", _SAINT.sub("saint ", text))
+    return _STREET.sub("street ", _SAINT.sub("saint ", text)) if "St" in text else text
 
 
 # --- digits ----------------------------------------------------------------------------------------------------------
 
+_ANY_DIGIT = re.compile(r"\d").search
+_DIGIT_SUFFIX = re.compile(r"\d(?:st|nd|rd|th|'?s)\b", re.IGNORECASE).search
 _NUM = r"\d{1,3}(?:,\d{3})+|\d+"
 _MONEY = re.compile(rf"([$£€¥₹])\s?({_NUM})(?:\.(\d\d?)(?!\d))?(\s(?:hundred|thousand|million|billion|trillion)\b)?")
 _TIME = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?!\d)")
-_ORDINAL = re.compile(rf"({_NUM})(?:st|nd|rd|th)\b", re.IGNORECASE)
-_DECADE = re.compile(r"'?(?<!\d)(\d{3}0|\d0)'?s\b")
-_DECIMAL = re.compile(rf"({_NUM})((?:\.\d+)+)")
+_ORDINAL = re.compile(rf"(?<!\d)({_NUM})(?:st|nd|rd|th)\b", re.IGNORECASE)
+_PLURAL = re.compile(r"'?(?<!\d)(\d{3}0'?|\d0'?|\d+)s\b")  # 1990s, '80's, 747s
+_DECIMAL = re.compile(rf"(?<!\d)({_NUM})((?:\.\d+)+)")
 _NUMBER = re.compile(_NUM)
 _DIGIT_POSSESSIVE = re.compile(r" +'s\b")  # 2024's
 _MINUS = re.compile(r"(?<![\w.)])-(?=\d)")
@@ -151,9 +159,10 @@ def _ordinal(m: re.Match[str]) -> str:
     return f" {ordinal(int(digits))} " if len(digits) <= LONGEST else f" {readings(digits)[0]} th "
 
 
-def _decade(m: re.Match[str]) -> str:
-    spoken = readings(m[1])[0]
-    return " " + (spoken[:-1] + "ies" if spoken.endswith("y") else spoken + "s") + " "
+def _plural(m: re.Match[str]) -> str:
+    spoken = readings(m[1].rstrip("'"))[0]
+    ending = "es" if spoken.endswith("six") else "s"
+    return " " + (spoken[:-1] + "ies" if spoken.endswith("ty") else spoken + ending) + " "
 
 
 def _decimal(m: re.Match[str]) -> str:
@@ -164,19 +173,27 @@ def _decimal(m: re.Match[str]) -> str:
 
 
 def _digits(text: str) -> str:
-    text = _MONEY.sub(_money, text)
-    text = _TIME.sub(_time, text)
-    text = _DECADE.sub(_decade, _ORDINAL.sub(_ordinal, text))
-    text = _MINUS.sub(" minus ", text)
-    text = _NUMBER.sub(lambda m: f" {_number(m[0])} ", _DECIMAL.sub(_decimal, text))
-    return _DIGIT_POSSESSIVE.sub("'s", text)
+    if not _ANY_DIGIT(text):
+        return text
+    if not text.isascii() or "$" in text:
+        text = _MONEY.sub(_money, text)
+    if ":" in text:
+        text = _TIME.sub(_time, text)
+    if _DIGIT_SUFFIX(text):
+        text = _PLURAL.sub(_plural, _ORDINAL.sub(_ordinal, text))
+    if "-" in text:
+        text = _MINUS.sub(" minus ", text)
+    if "." in text:
+        text = _DECIMAL.sub(_decimal, text)
+    text = _NUMBER.sub(lambda m: f" {_number(m[0])} ", text)
+    return _DIGIT_POSSESSIVE.sub("'s", text) if "'s" in text else text
 
 
 # --- symbols and the whole -------------------------------------------------------------------------------------------
 
 _SPOKEN_SYMBOL = {
     "&": " and ", "%": " percent ", "+": " plus ", "@": " at ", "=": " equals ",
-    "$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "₹": " rupees ",
+    "$": " dollars ", "£": " pounds ", "€": " euros ", "¥": " yen ", "₹": " rupees ", "¢": " cents ",
 }  # fmt: skip
 _SYMBOLS = str.maketrans(_SPOKEN_SYMBOL | {c: " " for c in '!"(),-./:;<>?[\\]^_`{|}~*#'})
 _STYLED_S = re.compile(r"(?<=[A-Za-z])\$(?=[A-Za-z])")  # A$AP, Ke$ha
@@ -195,20 +212,17 @@ def normalise(text: str) -> str:
         raise TypeError(f"normalise() needs a str, not {type(text).__name__}.")
     if _PLAIN(text) and "mr" not in text and "dr" not in text:
         return text
-    if not _LETTERS(text):
+    if _LETTERS(text):
+        text = _TITLE.sub(lambda m: _TITLES[m[1].lower()], text)
+        text = (_SAINT.sub("saint ", text) if "St" in text else text).lower().replace("-", " ")
+    else:
         text = fold(text)
         if "$" in text:
             text = _STYLED_S.sub("s", text)
         if "#" in text:
             text = _HASH_NUMBER.sub(" number ", _SHARP.sub(r"\1 sharp ", text))
-        text = _abbreviations(text)
-        if any(map(str.isdigit, text)):
-            text = _digits(text)
-        text = text.translate(_SYMBOLS).casefold()
+        text = _digits(_abbreviations(text)).translate(_SYMBOLS).casefold()
         text = _NOT_SPELLED.sub(" ", text)
-    else:
-        text = _STREET.sub("street ", _SAINT.sub("saint ", _TITLE.sub(lambda m: _TITLES[m[1].lower()], text)))
-        text = text.lower().replace("-", " ")
     if "'" in text:
         text = _LONE_APOSTROPHE.sub(" ", text)
     return " ".join(text.split())

@@ -94,7 +94,7 @@ def test_bad_fields_give_one_sentence(fields: dict[str, object], message: str) -
 
 def test_unknown_fields_are_named() -> None:
     assert Entity.from_fields({"phrase": "Kyiv", "weight": 2, "display": None}) == Entity("Kyiv", weight=2)
-    with pytest.raises(EntityError, match="Unknown field 'boost'.*phrase, display, weight"):
+    with pytest.raises(EntityError, match=r"Unknown field 'boost'.*phrase, display, weight"):
         Entity.from_fields({"phrase": "Kyiv", "boost": 2})
     with pytest.raises(EntityError, match="needs the field 'phrase'"):
         Entity.from_fields({"weight": 2})
@@ -243,6 +243,7 @@ def test_an_alias_saves_a_phrase_of_another_script() -> None:
 
 
 def test_labels_that_cannot_spell() -> None:
+    assert EntityList(["New York"]).report([" ", *"newyork"]).rows[0].forms == ("new york",)
     listed = EntityList(["Kyiv", "Oslo", "O'Brien"])
     characters = ["<blank>", " ", *"abcdefghijlmnopqrstuvwxyz"]  # no k, no apostrophe
     kyiv, oslo, brien = listed.report(characters).rows
@@ -286,9 +287,12 @@ def test_every_entity_is_in_the_report_once_and_dropped_ones_say_why(items: list
 # --- size ---
 
 
-def test_a_phrase_of_a_thousand_words_is_allowed() -> None:
+def test_a_phrase_of_a_thousand_words_is_allowed_and_a_longer_one_refused() -> None:
     phrase = " ".join(["Kyiv"] * 1000)
     assert EntityList([phrase]).forms(LETTERS).texts == (phrase.lower(),)
+    for long in (phrase * 3, "a" * 10_001):
+        with pytest.raises(EntityError, match="characters long; at most 10000 are allowed"):
+            Entity(long)
 
 
 def test_ten_thousand_phrases_compile_fast() -> None:

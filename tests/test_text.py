@@ -75,7 +75,8 @@ def test_words(written: str, spoken: str) -> None:
         ("-5", "minus five"),
         ("007", "zero zero seven"),
         ("No. 5, #1", "number five number one"),
-        ("1½", "one and one half"),
+        ("1½ + ½", "one and one half plus one half"),
+        ("B-52s, sixes and 26s", "b fifty twos sixes and twenty sixes"),
         ("٣٤", "thirty four"),
         ("H₂O", "h two o"),
         ("1" * 40, " ".join(["one"] * 40)),
@@ -150,6 +151,9 @@ def test_numbers() -> None:
         ("Louis XIV", ["louis xiv", "louis fourteen", "louis the fourteenth", "louis x i v"]),
         ("LOUIS XIV", ["louis xiv", "louis fourteen", "louis the fourteenth"]),
         ("Malcolm X", ["malcolm x"]),
+        ("will.i.am", ["will i am"]),  # not "william"
+        ("DR. DRE", ["doctor dre"]),
+        ("A$AP", ["asap"]),
         ("A380", ["a three hundred eighty", "a three eighty", "a three eight zero", "a three hundred and eighty"]),
         ("Київ", []),
         ("Kyiv Київ", []),  # half a name is another name
