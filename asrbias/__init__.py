@@ -1,3 +1,45 @@
-"""asrbias: CTC speech recognition that writes the names on your list, without retraining."""
+"""asrbias: CTC speech recognition that writes the names on your list, without retraining.
+
+    import asrbias
+
+    recognizer = asrbias.load()
+    print(recognizer.transcribe("call.wav", entities=["Zelenskyy", "Kyiv"]).text)
+
+Names are imported when first used: `import asrbias` is quick and does not load torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "load": "recognizer",
+    "Recognizer": "recognizer",
+    "RecognizeOptions": "recognizer",
+    "Decoder": "decoder",
+    "DecodeOptions": "decoder",
+    "Entity": "entities",
+    "EntityList": "entities",
+    "Transcript": "transcript",
+}
+__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+
+if TYPE_CHECKING:
+    from asrbias.decoder import DecodeOptions as DecodeOptions, Decoder as Decoder
+    from asrbias.entities import Entity as Entity, EntityList as EntityList
+    from asrbias.recognizer import RecognizeOptions as RecognizeOptions, Recognizer as Recognizer, load as load
+    from asrbias.transcript import Transcript as Transcript
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"asrbias has no {name!r}; it has {', '.join(__all__)}.")
+    from importlib import import_module
+
+    return getattr(import_module(f"asrbias.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__]

@@ -102,6 +102,10 @@ class Vocabulary:
         return {label: number for number, label in enumerate(self.labels)}
 
     @cached_property
+    def _marks_words(self) -> bool:
+        return any(label.startswith(WORD_START) for label in self.labels)
+
+    @cached_property
     def charset(self) -> frozenset[str]:
         """The characters that the labels can write, without the word-start mark."""
         return frozenset("".join(label for label in self.labels if not label.startswith("<"))) - {WORD_START, " "}
@@ -111,8 +115,10 @@ class Vocabulary:
         stranger = sorted(set(text) - self.charset - {" "})
         if stranger:
             raise VocabularyError(f"{stranger} in {text!r} cannot be written by this vocabulary; normalise the text first.")
-        if self.sentencepiece is None:
+        if not self._marks_words:
             return [self._index[character] for character in text]
+        if self.sentencepiece is None:
+            raise VocabularyError("These pieces came without their SentencePiece model, which alone knows the best segmentation.")
         return list(self._processor.encode(text))
 
     def decode(self, numbers: Sequence[int]) -> str:
@@ -122,7 +128,7 @@ class Vocabulary:
 
     def segmentations(self, phrase: str) -> Iterator[tuple[int, ...]]:
         """Every way to write a phrase in labels, fewest-first by depth-first search; exponentially many if it is long."""
-        if self.sentencepiece is None:
+        if not self._marks_words:
             yield tuple(self.encode(phrase))
             return
         text = WORD_START + phrase.replace(" ", WORD_START)

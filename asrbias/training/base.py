@@ -28,7 +28,7 @@ from asrbias.encoder import EncoderConfig
 from asrbias.model import Model, load_model, save_model
 from asrbias.tokens import Vocabulary
 from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment
-from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, load_checkpoint, save_checkpoint
+from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, last_weights, load_checkpoint, save_checkpoint
 from asrbias.training.data import Batch, BatchDataset, BatchOptions, Example, Source, plan_epoch, read_examples
 from asrbias.training.evaluate import evaluate
 from asrbias.training.objective import ObjectiveOptions, objective
@@ -41,7 +41,7 @@ class TrainOptions:
     warmup: int = 500  # updates
     decay: float = 0.3  # last share of the steps, in which the rate falls to zero
     weight_decay: float = 0.02  # AdamW
-    clip: float = 5.0  # gradient norm
+    clip: float = 1.0  # gradient norm
     average: float = 0.998  # decay of the moving average, an update
     evaluate_every: int = 500  # updates
     save_every: int = 100  # updates
@@ -71,32 +71,36 @@ def train_base(
     config: EncoderConfig | None = None,
     vocabulary: Vocabulary | None = None,
     init: Path | None = None,
+    init_last: bool = False,
 ) -> Path:
     """Train, or go on where `output` stopped; returns `output`, a model folder with the averaged weights.
 
-    Either `init` (an earlier model folder) or `config` and `vocabulary` must be given.
+    Either `init` (an earlier model folder) or `config` and `vocabulary` must be given. With `init_last` the start is the
+    last weights of the earlier run's checkpoint instead of their average, which lags where a model still learns fast.
     """
-    trainer = BaseTrainer(sources, dev, output, options, config, vocabulary, init)
+    if init is not None:
+        model = load_model(init)
+        if init_last:
+            model.encoder.load_state_dict(last_weights(init))
+    elif config is not None and vocabulary is not None:
+        torch.manual_seed(options.seed)
+        model = Model(config, vocabulary)
+    else:
+        raise ValueError("Training needs a start: give an earlier model (--init), or a vocabulary and sizes.")
+    trainer = BaseTrainer(sources, dev, output, options, model)
     trainer.run()
     return output
 
 
 class BaseTrainer:
     def __init__(
-        self, sources: Sequence[Source], dev: Source | None, output: Path, options: TrainOptions,
-        config: EncoderConfig | None, vocabulary: Vocabulary | None, init: Path | None,
-    ) -> None:  # fmt: skip
+        self, sources: Sequence[Source], dev: Source | None, output: Path, options: TrainOptions, model: Model
+    ) -> None:
         self.options, self.output = options, output
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.device = self._device()
         self.console = Console(quiet=self.rank != 0)
-        torch.manual_seed(options.seed)
-        if init is not None:
-            self.model = load_model(init)
-        elif config is not None and vocabulary is not None:
-            self.model = Model(config, vocabulary)
-        else:
-            raise ValueError("Training needs a start: give an earlier model (--init), or a vocabulary and sizes.")
+        self.model = model
         self.model.to(self.device)
         self.run_settings = {
             **{k: v for k, v in asdict(options).items() if k not in ("workers", "device", "evaluate_every", "save_every", "report_every")},

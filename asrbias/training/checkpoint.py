@@ -81,3 +81,12 @@ def load_checkpoint(
         state.setdefault(int(index), {})[key] = value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     return Progress(**json.loads(metadata["progress"]))
+
+
+def last_weights(folder: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint as they were at its last step, not averaged."""
+    path = folder / CHECKPOINT_FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; the last weights are only where a training ran.")
+    with safe_open(path, framework="pt") as file:
+        return {name[len("weight/") :]: file.get_tensor(name) for name in file.keys() if name.startswith("weight/")}

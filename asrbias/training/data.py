@@ -70,6 +70,7 @@ class BatchOptions:
     seconds: float = 120.0  # audio a batch, padding included
     longest: float = 20.0  # seconds; longer utterances are left out (said at the start)
     sample_rate: int = 16_000  # Hz
+    short_first: bool = False  # the first epoch goes from short to long (SortaGrad, Amodei et al. 2016)
 
 
 def read_examples(source: Source, vocabulary: Vocabulary) -> list[Example]:
@@ -119,6 +120,8 @@ def plan_epoch(
         batch.append(example)
     if batch:
         batches.append(batch)
+    if options.short_first and epoch == 0:
+        return batches
     return [batches[i] for i in draw.permutation(len(batches))]
 
 

@@ -11,29 +11,39 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from asrbias.audio import read_audio
 from asrbias.training.shards import write_shard
 
 Row = tuple[dict[str, Any], npt.NDArray[np.int16]]
 
 
-def pack(manifest: Path, output: Path, *, sample_rate: int = 16_000) -> int:
+def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: int = 16_000) -> dict[Path, int]:
     """Decode every line of `manifest` (JSON lines with `audio` and `text`) into the shard `output`.
 
-    Returns the number of samples. A recording that cannot be read stops the packing with its line named.
+    With `by`, the name of a field, each of its values gets a shard of its own, `output`-VALUE, so that a training can
+    weigh them apart. Returns the samples of each shard, by its path without an ending. A recording that cannot be read
+    stops the packing with its line named.
     """
-    from asrbias.audio import read_audio
-
+    groups: dict[Path, list[tuple[int, dict[str, Any]]]] = {}
     with open(manifest, encoding="utf-8") as file:
-        lines = [json.loads(line) for line in file if line.strip()]
+        for number, text in enumerate(file, 1):
+            if text.strip():
+                line = json.loads(text)
+                path = output if by is None else output.with_name(f"{output.name}-{line.get(by) or 'none'}")
+                groups.setdefault(path, []).append((number, line))
+    if not groups:
+        raise ValueError(f"{manifest} has no lines; give a manifest with at least one recording.")
+    return {path: write_shard(path, _rows(manifest, lines, sample_rate)) for path, lines in sorted(groups.items())}
 
-    def rows() -> Iterator[Row]:
-        for number, line in enumerate(track(lines, f"packing {manifest}"), 1):
-            try:
-                samples = read_audio(manifest.parent / line["audio"], sample_rate=sample_rate)
-            except (OSError, ValueError) as error:
-                raise ValueError(f"{manifest}:{number}: {error}") from error
-            fields = {key: value for key, value in line.items() if key not in ("audio", "duration")}
-            fields.setdefault("id", str(number))
-            yield fields, np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
 
-    return write_shard(output, rows())
+def _rows(manifest: Path, lines: list[tuple[int, dict[str, Any]]], sample_rate: int) -> Iterator[Row]:
+    for number, line in track(lines, f"packing {manifest}"):
+        try:
+            samples = read_audio(manifest.parent / line["audio"], sample_rate=sample_rate)
+        except KeyError:
+            raise ValueError(f"{manifest}:{number} has no `audio`; every line needs the path of its recording.") from None
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{manifest}:{number}: {error}") from error
+        fields = {key: value for key, value in line.items() if key not in ("audio", "duration")}
+        fields.setdefault("id", str(number))
+        yield fields, np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)

@@ -1,0 +1,52 @@
+"""The command line: `asrbias transcribe | score | entities | train | pack`. Each command lives in a module of its own."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from asrbias import __version__
+
+COMMANDS = {
+    "transcribe": ("asrbias.transcribe_command", "recordings to text, with a list of names"),
+    "score": ("asrbias.score_command", "WER, U-WER and B-WER, entity precision, recall and F1"),
+    "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
+    "train": ("asrbias.train_command", "train a base model"),
+    "pack": ("asrbias.pack_command", "decode a manifest's recordings once, for training"),
+}
+
+
+def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
+    """The parser; only the chosen command's module is imported, so that --help and errors are quick."""
+    parser = argparse.ArgumentParser(
+        prog="asrbias", description="CTC speech recognition that writes the names on your list, without retraining."
+    )
+    parser.add_argument("--version", action="version", version=f"asrbias {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == chosen:
+            importlib.import_module(module).add_arguments(command)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; bad input ends with one sentence on standard error and status 2, never a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    chosen = next((word for word in given if word in COMMANDS), None)
+    parsed = build_parser(chosen).parse_args(given)
+    try:
+        status: int = importlib.import_module(COMMANDS[parsed.command][0]).run(parsed)
+        return status
+    except (ValueError, TypeError, OSError) as error:
+        print(f"asrbias {parsed.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"asrbias {parsed.command}: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""`asrbias transcribe`: recordings, or a manifest of them, to text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from asrbias.entities import EntityList
+from asrbias.recognizer import STARTER, Recognizer, load
+from asrbias.transcript import Transcript
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of `asrbias transcribe` to a parser."""
+    parser.description = "Transcribe recordings; names from the list are written as the list writes them."
+    parser.add_argument("audio", nargs="*", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg, opus, m4a, ...")
+    parser.add_argument("--entities", type=Path, metavar="FILE", help="the list; with --manifest it is added to each line's own")
+    parser.add_argument("--manifest", type=Path, metavar="FILE", help="JSON lines with `audio`, optionally `id`, `entities`, `list`")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="with --manifest: JSON lines with the hypotheses")
+    parser.add_argument("--no-list", action="store_true", help="use no list at all, not even those of the manifest")
+    parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", metavar="cpu|cuda", help="default: %(default)s")
+    parser.add_argument("--beam", type=int, metavar="N", help="hypotheses kept (default: 32)")
+    parser.add_argument("--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase: strength of the list")
+    parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Transcribe files to standard output, or a manifest to a file."""
+    if bool(arguments.audio) == bool(arguments.manifest):
+        raise ValueError("Give recordings or --manifest FILE, one of the two.")
+    if bool(arguments.manifest) != bool(arguments.output):
+        raise ValueError("--manifest and --output go together; give both.")
+    if arguments.no_list and arguments.entities:
+        raise ValueError("--no-list and --entities contradict each other; give one of them.")
+    entities = EntityList.read(arguments.entities) if arguments.entities else None
+    if entities is not None:
+        _warn_of_dropped(entities)
+    if arguments.manifest:
+        from asrbias.manifest import transcribe_manifest
+
+        transcribe_manifest(
+            arguments.manifest, arguments.output, lambda: _recognizer(arguments), entities,
+            no_list=arguments.no_list,
+            settings={"model": arguments.model, "beam": arguments.beam, "bonus": arguments.bonus},
+        )  # fmt: skip
+        return 0
+    return _transcribe_files(_recognizer(arguments), arguments.audio, entities, as_json=arguments.json)
+
+
+def _recognizer(arguments: argparse.Namespace) -> Recognizer:
+    from asrbias.decoder import DecodeOptions
+
+    given = {key: getattr(arguments, key) for key in ("beam", "bonus") if getattr(arguments, key) is not None}
+    return load(arguments.model, device=arguments.device, decode=DecodeOptions(**given) if given else None)
+
+
+def _warn_of_dropped(entities: EntityList) -> None:
+    for row in entities.report().rows:
+        if row.status == "dropped":
+            print(f"not used: {row.entity.phrase!r}: {' '.join(row.reasons)}", file=sys.stderr)
+
+
+def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: EntityList | None, *, as_json: bool) -> int:
+    console = Console(soft_wrap=True, highlight=False)
+    status = 0
+    for path in paths:
+        try:
+            transcript = recognizer.transcribe(path, entities)
+        except (OSError, ValueError) as error:  # one bad file must not lose the others
+            print(f"asrbias transcribe: {error}", file=sys.stderr)
+            status = 2
+            continue
+        if as_json:
+            print(json.dumps({"audio": str(path), **transcript.as_dict()}, ensure_ascii=False), flush=True)
+        elif len(paths) > 1:
+            console.print(Text(f"{path}\t") + coloured(transcript))
+        else:
+            console.print(coloured(transcript))
+    return status
+
+
+def coloured(transcript: Transcript) -> Text:
+    """The text with words from the list in colour (in a terminal)."""
+    parts: list[Any] = []
+    for word in transcript.words:
+        parts += [(word.text, "bold green" if word.entity is not None else ""), " "]
+    return Text.assemble(*parts[:-1])

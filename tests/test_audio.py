@@ -1,0 +1,118 @@
+"""Audio of every sort gives samples, or one clear sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asrbias.audio import AudioError, load_audio
+
+
+def tone(rate: int = 16_000, seconds: float = 0.5, frequency: float = 440.0) -> np.ndarray:
+    return (0.5 * np.sin(2 * np.pi * frequency * np.arange(int(rate * seconds)) / rate)).astype(np.float32)
+
+
+def pitch(samples: np.ndarray, rate: int = 16_000) -> float:
+    spectrum = np.abs(np.fft.rfft(samples * np.hanning(len(samples))))
+    return float(np.argmax(spectrum)) * rate / len(samples)
+
+
+@pytest.mark.parametrize(
+    ("ending", "options"),
+    [("wav", {}), ("flac", {}), ("ogg", {}), ("aiff", {}), ("au", {}), ("mp3", {}), ("opus", {"format": "OGG", "subtype": "OPUS"})],
+)
+def test_formats(tmp_path: Path, ending: str, options: dict[str, str]) -> None:
+    path = tmp_path / f"tone.{ending}"
+    soundfile.write(path, tone(), 16_000, **options)
+    samples = load_audio(path)
+    assert samples.dtype == np.float32 and abs(len(samples) - 8_000) < 1_600
+    assert pitch(samples) == pytest.approx(440, abs=4)
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 96_000])
+def test_any_rate_keeps_length_and_pitch(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "tone.wav"
+    soundfile.write(path, tone(rate), rate)
+    samples = load_audio(path)
+    assert abs(len(samples) - 8_000) <= 1
+    assert pitch(samples) == pytest.approx(440, abs=4)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    path = tmp_path / "six.wav"
+    soundfile.write(path, np.stack([tone(), *[np.zeros(8_000, np.float32)] * 5], 1), 16_000, subtype="FLOAT")
+    np.testing.assert_allclose(load_audio(path), tone() / 6, atol=1e-6)
+
+
+def test_arrays_of_either_layout_and_integers() -> None:
+    wave = tone()
+    np.testing.assert_array_equal(load_audio(wave), wave)
+    np.testing.assert_allclose(load_audio(np.stack([wave, wave])), wave, atol=1e-7)
+    np.testing.assert_allclose(load_audio(np.stack([wave, wave], 1)), wave, atol=1e-7)
+    np.testing.assert_allclose(load_audio((wave * 32767).astype(np.int16)), wave, atol=1e-4)
+    assert abs(len(load_audio((tone(8_000), 8_000))) - 8_000) <= 1
+
+
+def test_torch_tensor() -> None:
+    import torch
+
+    np.testing.assert_array_equal(load_audio(torch.from_numpy(tone())), tone())
+
+
+def test_ten_milliseconds_is_audio() -> None:
+    assert len(load_audio(tone(seconds=0.01))) == 160
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("text.wav", b"this is not audio at all, only words\n" * 10, "cannot be read as audio"),
+        ("empty.wav", b"", "is empty (0 bytes)"),
+        ("header.wav", b"RIFF\x24\x00\x00\x00WAVEfmt ", "cannot be read as audio"),
+        ("picture.wav", b"\x89PNG\r\n\x1a\n" + bytes(200), "cannot be read as audio"),
+    ],
+)
+def test_files_that_are_no_audio(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AudioError, match=r".*") as error:
+        load_audio(tmp_path / name)
+    assert says in str(error.value) and name in str(error.value)
+
+
+def test_truncated_flac_is_an_error_or_its_whole_part(tmp_path: Path) -> None:
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, tone(seconds=2.0), 16_000)
+    path.write_bytes(path.read_bytes()[:-3_000])
+    with pytest.raises(AudioError, match="cannot be read as audio"):
+        load_audio(path)
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        load_audio(tmp_path / "no.wav")
+    with pytest.raises(AudioError, match="is a folder"):
+        load_audio(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        (np.array([0.1, np.nan, 0.2], np.float32), "1 of 3 samples in the array are NaN"),
+        (np.array([0.1, np.inf], np.float32), "NaN or infinite"),
+        (np.zeros(0, np.float32), "no samples"),
+        (np.zeros((2, 3, 4), np.float32), "has shape (2, 3, 4)"),
+        (np.array(["a"]), "give floating-point samples"),
+        (np.array([1000.0, -20000.0], np.float32), "reach 20000"),
+        ((np.zeros(10, np.float32), 16), "rate of the array is 16"),
+        ((np.zeros(10, np.float32), 16_000.5), "rate of the array is 16000.5"),
+        ((np.zeros(10, np.float32), 16_000, 3), "tuple of 3"),
+        (b"RIFF", "bytes"),
+    ],
+)
+def test_arrays_that_cannot_be_used(source: object, says: str) -> None:
+    with pytest.raises(AudioError) as error:
+        load_audio(source)
+    assert says in str(error.value)

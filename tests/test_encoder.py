@@ -1,0 +1,114 @@
+"""Features and encoder: shapes, and a padded batch gives what each item gives alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from asrbias.encoder import Encoder, EncoderConfig
+from asrbias.features import LogMel
+from asrbias.model import Model, ModelError, load_model, save_model
+from asrbias.tokens import Vocabulary
+
+SMALL = EncoderConfig(
+    vocabulary=29, phones=40, dim=16, layers=3, heads=2, kernel=5, subword_layers=(1, 2), phone_layer=2, stem_channels=4
+)
+CHARACTERS = Vocabulary.from_characters(" 'abcdefghijklmnopqrstuvwxyz")
+
+
+def waves(*sizes: int) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    return [torch.randn(size, generator=generator) * 0.1 for size in sizes]
+
+
+def padded(items: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.nn.utils.rnn.pad_sequence(items, batch_first=True), torch.tensor([len(item) for item in items])
+
+
+@pytest.mark.parametrize("conditioning", [True, False])
+def test_padded_batch_equals_each_alone(conditioning: bool) -> None:
+    torch.manual_seed(0)
+    config = EncoderConfig(**{**vars(SMALL), "self_conditioning": conditioning})
+    model = Model(config, CHARACTERS).eval()
+    items = waves(16_000, 7_777, 160, 25_001)
+    with torch.inference_mode():
+        together = model(*padded(items))
+        for row, item in enumerate(items):
+            alone = model(item[None], torch.tensor([len(item)]))
+            frames = int(alone.lengths[0])
+            assert int(together.lengths[row]) == frames
+            for whole, single in zip(
+                (together.log_probs, together.phones, *together.middle, *together.hidden),
+                (alone.log_probs, alone.phones, *alone.middle, *alone.hidden),
+                strict=True,
+            ):
+                torch.testing.assert_close(whole[row, :frames], single[0, :frames], atol=1e-4, rtol=1e-4)
+
+
+def test_frames_last_forty_milliseconds() -> None:
+    model = Model(SMALL, CHARACTERS).eval()
+    with torch.inference_mode():
+        output = model(torch.zeros(1, 160_000), torch.tensor([160_000]))
+    assert model.seconds_per_frame == pytest.approx(0.04)
+    assert output.log_probs.shape == (1, 251, 29) and output.phones.shape == (1, 251, 40)
+    assert len(output.middle) == 2 and len(output.hidden) == 3
+    torch.testing.assert_close(output.log_probs.exp().sum(-1), torch.ones(1, 251), atol=1e-4, rtol=0)
+
+
+def test_silence_and_one_sample_are_finite() -> None:
+    features, frames = LogMel()(torch.zeros(2, 400), torch.tensor([400, 1]))
+    assert torch.isfinite(features).all() and frames.tolist() == [3, 1]
+
+
+def test_features_do_not_depend_on_level() -> None:
+    wave = waves(16_000)[0]
+    quiet, loud = (LogMel()(wave[None] * gain, torch.tensor([16_000]))[0] for gain in (0.1, 1.0))
+    # The floor under the logarithm shows a little in the quietest cells.
+    assert (quiet - loud).abs().mean() < 0.01
+
+
+def test_a_head_outside_the_layers_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"layer 9 is outside 1\.\.3"):
+        EncoderConfig(layers=3, subword_layers=(1, 9), phone_layer=2)
+
+
+def test_attention_sees_the_whole_utterance() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(SMALL).eval()
+    features = torch.randn(1, 400, 80)
+    changed = features.clone()
+    changed[0, 396:] += 1.0
+    with torch.inference_mode():
+        a, b = (encoder(x, torch.tensor([400])).log_probs for x in (features, changed))
+    assert (a[0, 0] - b[0, 0]).abs().max() > 0
+
+
+def test_model_folder_round_trip_in_half_precision(tmp_path: object) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path)) / "model"
+    torch.manual_seed(0)
+    model = Model(SMALL, CHARACTERS).eval()
+    save_model(model, folder, dtype=torch.float16, notes={"why": "test"})
+    again = load_model(folder)
+    wave, lengths = padded(waves(8_000))
+    with torch.inference_mode():
+        np.testing.assert_allclose(again(wave, lengths).log_probs, model(wave, lengths).log_probs, atol=0.02)
+    assert again.vocabulary == model.vocabulary
+
+
+def test_broken_model_folders_say_what_is_wrong(tmp_path: object) -> None:
+    from pathlib import Path
+
+    folder = Path(str(tmp_path)) / "model"
+    with pytest.raises(ModelError, match=r"config\.json is missing"):
+        load_model(folder)
+    save_model(Model(SMALL, CHARACTERS), folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(ModelError, match="does not fit its config"):
+        load_model(folder)
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_model(folder)
