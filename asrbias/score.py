@@ -14,8 +14,11 @@ What is counted, and by which alignment:
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
 
 from rapidfuzz.distance import Levenshtein
 
@@ -224,6 +227,15 @@ def _notes(
             f"the first {phrase!r} in {first!r}."
         )
 
+
+class _Callable(ModuleType):
+    """`asrbias.score` names both this module and its function; whichever Python finds there can be called."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Score:
+        return score(*args, **kwargs)
+
+
+sys.modules[__name__].__class__ = _Callable
 
 __all__ = ["EntityCounts", "Score", "ScoreInputError", "ScoreOptions", "Totals", "Utterance", "UtteranceScore"]
 __all__ += ["WordErrors", "score", "score_utterances"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import asrbias.score
 from asrbias.score import Score, ScoreInputError, score
 from asrbias.score_results import EntityCounts, WordErrors
 
@@ -159,3 +164,12 @@ def test_wrong_shapes_of_entities() -> None:
         score(["a"], ["a"], entities=[["x"], ["y"]])
     with pytest.raises(ScoreInputError, match="entities is a string"):
         score(["a"], ["a"], entities="x")
+
+
+def test_the_module_can_be_called() -> None:
+    assert asrbias.score(["a b"], ["a c"]).totals.wer.errors == 1  # type: ignore[operator,unused-ignore]
+
+
+def test_scoring_needs_no_torch() -> None:
+    code = "import sys, asrbias.score_command; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
