@@ -86,7 +86,7 @@ class Recognizer:
 
         Raises `AudioError` for audio that cannot be used and `EntityError` for a list that cannot be read.
         """
-        return self.transcribe_batch([audio], [entities])[0]
+        return self.transcribe_batch([audio], [EntityList.coerce(entities)])[0]
 
     def transcribe_batch(
         self, audio: Sequence[Any], entities: Sequence[Entities] | EntityList | None = None

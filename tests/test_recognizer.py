@@ -1,0 +1,229 @@
+"""Recognizer, transcript and manifests: with a small untrained model for the contracts, with the starter for names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from asrbias.audio import AudioError
+from asrbias.decoder import Hypothesis, Word
+from asrbias.encoder import EncoderConfig
+from asrbias.entities import Entity, EntityList
+from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
+from asrbias.model import Model, ModelError
+from asrbias.recognizer import MODELS, RecognizeOptions, Recognizer, load
+from asrbias.tokens import Vocabulary
+from asrbias.transcript import build_transcript
+
+DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Recognizer:
+    torch.manual_seed(0)
+    config = EncoderConfig(
+        vocabulary=29, dim=16, layers=2, heads=2, kernel=3, subword_layers=(1,), phone_layer=1, stem_channels=4
+    )
+    model = Model(config, Vocabulary.from_characters(" 'abcdefghijklmnopqrstuvwxyz"))
+    with torch.no_grad():
+        model.encoder.head.bias[0] = 2.0  # mostly blank, as a trained model is
+    return Recognizer(model, options=RecognizeOptions(batch_seconds=2.0))
+
+
+@pytest.fixture(scope="module")
+def starter() -> Recognizer:
+    if not (MODELS / "starter").is_dir():
+        pytest.skip("the starter model is not in this checkout")
+    return load()
+
+
+def noise(seconds: float, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).standard_normal(int(seconds * 16_000)) * 0.1).astype(np.float32)
+
+
+def test_a_batch_gives_what_each_gives_alone(tiny: Recognizer) -> None:
+    waves = [noise(1.0), noise(0.3, 1), noise(1.7, 2), noise(0.01, 3)]
+    together = tiny.transcribe_batch(waves)
+    assert [t.text for t in together] == [tiny.transcribe(wave).text for wave in waves]
+    assert [t.duration for t in together] == pytest.approx([1.0, 0.3, 1.7, 0.01])
+    for wave, posterior in zip(waves, tiny.log_probs(waves), strict=True):
+        np.testing.assert_allclose(posterior, tiny.log_probs([wave])[0], atol=1e-4)
+
+
+def test_an_empty_list_is_no_list(tiny: Recognizer) -> None:
+    wave = noise(1.0)
+    none, empty = tiny.transcribe(wave), tiny.transcribe(wave, [])
+    assert none == empty
+
+
+def test_lists_must_fit_the_recordings(tiny: Recognizer) -> None:
+    with pytest.raises(ValueError, match="2 recordings but 1 lists"):
+        tiny.transcribe_batch([noise(0.2), noise(0.2)], [["ab"]])
+    with pytest.raises(TypeError, match="a list of entities for each recording"):
+        tiny.transcribe_batch([noise(0.2)], ["kyiv"])  # type: ignore[list-item]
+    with pytest.raises((TypeError, ValueError), match="str|kyiv"):
+        tiny.transcribe(noise(0.2), "kyiv")  # type: ignore[arg-type]
+
+
+def test_unusable_audio_device_and_model(tiny: Recognizer, tmp_path: Path) -> None:
+    with pytest.raises(AudioError, match="at most 1800 s"):
+        tiny.transcribe(np.zeros(16_000 * 1_801, np.float32))
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        tiny.transcribe(tmp_path / "none.wav")
+    with pytest.raises(ValueError, match="'tpu' is unknown"):
+        Recognizer(tiny.model, device="tpu")
+    with pytest.raises(ModelError, match="There is no model 'nonesuch'"):
+        load("nonesuch")
+
+
+def test_silence_is_an_empty_transcript(starter: Recognizer) -> None:
+    transcript = starter.transcribe(np.zeros(32_000, np.float32), ["Kyiv"])
+    assert transcript.text == "" and transcript.words == ()
+
+
+def hypothesis(words: tuple[Word, ...], score: float) -> Hypothesis:
+    return Hypothesis(
+        text=" ".join(w.text for w in words), tokens=(), score=score, acoustic=score, bias=0, lm=0, words=words, frames=()
+    )
+
+
+def test_a_phrase_is_shown_once_in_its_display_form() -> None:
+    listed = EntityList([Entity("new york"), Entity("3M")])
+    words = (
+        Word(text="in", start=0, end=2, confidence=0.9),
+        Word(text="new", start=2, end=4, confidence=0.8, entity=0, entity_span=(1, 2)),
+        Word(text="york", start=5, end=9, confidence=0.5, entity=0, entity_span=(1, 2)),
+        Word(text="three", start=10, end=12, confidence=0.9, entity=1, entity_span=(3, 4)),
+        Word(text="m", start=12, end=14, confidence=0.7, entity=1, entity_span=(3, 4)),
+    )
+    transcript = build_transcript([hypothesis(words, -1.0)], listed, 0.04, 0.5, 5)
+    assert transcript.text == "in new york 3M"
+    unit = transcript.words[1]
+    assert (unit.text, unit.start, unit.end, unit.confidence) == ("new york", 0.08, 0.36, 0.5)
+    assert unit.entity is listed[0] and transcript.words[0].entity is None
+    assert transcript.words[2].end == 0.5, "no word may end after the audio"
+
+
+def test_readings_with_the_same_text_count_once() -> None:
+    a, b = (Word(text=t, start=0, end=1, confidence=0.5) for t in "ab")
+    transcript = build_transcript([hypothesis((a,), -1), hypothesis((a,), -2), hypothesis((b,), -3)], None, 0.04, 1.0, 5)
+    assert [(one.text, one.score) for one in transcript.nbest] == [("a", -1), ("b", -3)]
+    assert build_transcript([], None, 0.04, 1.0, 5).text == ""
+
+
+# --- manifests ---
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    rows = []
+    for number in range(20):
+        soundfile.write(tmp_path / f"{number}.wav", noise(0.2, number), 16_000)
+        rows.append({"id": f"u{number}", "audio": f"{number}.wav", "text": "a b", "entities": ["ab"], "note": number})
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "in.jsonl"
+
+
+def run(manifest: Path, output: Path, make: Callable[[], Recognizer], bonus: float = 1.0) -> list[dict[str, object]]:
+    transcribe_manifest(manifest, output, make, None, no_list=False, settings={"bonus": bonus})
+    return [json.loads(line) for line in output.read_text().splitlines()]
+
+
+def test_manifest_output_repeats_each_line(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
+    rows = run(manifest, tmp_path / "out.jsonl", lambda: tiny)
+    assert [row["id"] for row in rows] == [f"u{n}" for n in range(20)]
+    assert rows[3]["note"] == 3 and rows[3]["text"] == "a b"
+    assert rows[3]["hypothesis"] == tiny.transcribe(tmp_path / "3.wav", ["ab"]).text
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
+    whole = run(manifest, tmp_path / "whole.jsonl", lambda: tiny)
+
+    class Stopped(Exception):
+        pass
+
+    class Stops:
+        sample_rate = 16_000
+        calls = 0
+
+        def transcribe_batch(self, *arguments: object) -> object:
+            self.calls += 1
+            if self.calls == 2:
+                raise Stopped
+            return tiny.transcribe_batch(*arguments)  # type: ignore[arg-type]
+
+    output = tmp_path / "cut.jsonl"
+    with pytest.raises(Stopped):
+        run(manifest, output, Stops)  # type: ignore[arg-type]
+    assert not output.exists()
+    (part,) = tmp_path.glob("cut.jsonl.*.part")
+    part.write_bytes(part.read_bytes()[:-10])  # as if the machine had died in the middle of a line
+    seen: list[int] = []
+
+    class Counts(Stops):
+        def transcribe_batch(self, waves: list[object], lists: object) -> object:
+            seen.append(len(waves))
+            return tiny.transcribe_batch(waves, lists)  # type: ignore[arg-type]
+
+    assert run(manifest, output, Counts) == whole  # type: ignore[arg-type]
+    assert sum(seen) == 5, "15 whole lines were kept"
+
+
+def test_other_settings_do_not_continue_a_run(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
+    def fails() -> Recognizer:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        run(manifest, tmp_path / "out.jsonl", fails)
+    assert len(run(manifest, tmp_path / "out.jsonl", lambda: tiny, bonus=2.0)) == 20
+
+
+def test_one_bad_recording_does_not_end_the_run(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
+    (tmp_path / "5.wav").write_bytes(b"no audio")
+    rows = run(manifest, tmp_path / "out.jsonl", lambda: tiny)
+    assert len(rows) == 20 and "cannot be read as audio" in str(rows[5]["error"]) and "error" not in rows[6]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "has no lines"),
+        ('{"audio": "a.wav"\n', ":1 is no JSON"),
+        ('{"text": "x"}\n', ":1 has no `audio` path"),
+        ('{"audio": "a.wav", "entities": "kyiv"}\n', "the list is str"),
+        ('{"id": "x", "audio": "a"}\n{"id": "x", "audio": "b"}\n', ":2: the id 'x' is that of line 1"),
+    ],
+)
+def test_bad_manifests(tmp_path: Path, text: str, says: str) -> None:
+    (tmp_path / "m.jsonl").write_text(text)
+    with pytest.raises(ManifestError) as error:
+        read_manifest(tmp_path / "m.jsonl")
+    assert says in str(error.value)
+
+
+# --- the starter on the demo's recordings ---
+
+
+def test_the_demo_names_come_out_right_with_the_list(starter: Recognizer) -> None:
+    if not (DEMO / "demo.jsonl").is_file():
+        pytest.skip("the demo's recordings are not in this checkout")
+    lines = [json.loads(line) for line in (DEMO / "demo.jsonl").read_text().splitlines()]
+    spoken = found = without = 0
+    for line in lines:
+        text = line["text"].lower()
+        plain = starter.transcribe(DEMO / line["audio"]).text
+        biased = starter.transcribe(DEMO / line["audio"], line["entities"])
+        names = [name for name in line["entities"] if name.lower() in text]
+        spoken += len(names)
+        without += sum(name.lower() in plain.lower() for name in names)
+        found += sum(any(w.entity and w.entity.phrase == name for w in biased.words) for name in names)
+        for word in biased.words:
+            assert 0 <= word.start <= word.end <= biased.duration and 0 <= word.confidence <= 1
+    assert found >= 0.7 * spoken and found > 2 * without, (spoken, without, found)
