@@ -23,6 +23,7 @@ _HOMES = {
     "Entity": "entities",
     "EntityList": "entities",
     "Transcript": "transcript",
+    "score": "score",
 }
 __all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from asrbias.decoder import DecodeOptions as DecodeOptions, Decoder as Decoder
     from asrbias.entities import Entity as Entity, EntityList as EntityList
     from asrbias.recognizer import RecognizeOptions as RecognizeOptions, Recognizer as Recognizer, load as load
+    from asrbias.score import score as score
     from asrbias.transcript import Transcript as Transcript
 
 

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,7 @@ class ManifestLine:
     number: int
     id: str
     audio: Path
-    entities: tuple[Any, ...] | None  # the list for this recording: `list`, else `entities`
+    entities: list[Any] | Path | None  # the list for this recording, or its file: `list`, else `entities`
     fields: Mapping[str, Any]
 
 
@@ -67,11 +68,11 @@ def _read_line(path: Path, number: int, text: str) -> ManifestLine:
     if not isinstance(row, dict) or not isinstance(row.get("audio"), str):
         raise ManifestError(f"{path}:{number} has no `audio` path; write {{\"id\": ..., \"audio\": \"path\", ...}}.")
     listed = row.get("list", row.get("entities"))
-    if listed is not None and not isinstance(listed, list):
-        raise ManifestError(f"{path}:{number}: the list is {type(listed).__name__}; write a JSON array of phrases.")
-    return ManifestLine(
-        number, str(row.get("id", number)), path.parent / row["audio"], None if listed is None else tuple(listed), row
-    )
+    if isinstance(listed, str):
+        listed = path.parent / listed
+    elif listed is not None and not isinstance(listed, list):
+        raise ManifestError(f"{path}:{number}: the list is {listed!r}; write a JSON array of phrases, or a file's name.")
+    return ManifestLine(number, str(row.get("id", number)), path.parent / row["audio"], listed, row)
 
 
 def transcribe_manifest(
@@ -138,10 +139,15 @@ def _list_of(line: ManifestLine, manifest: Path, common: EntityList | None) -> E
     if line.entities is None:
         return common
     try:
-        own = EntityList(line.entities)
+        own = _read_list(line.entities) if isinstance(line.entities, Path) else EntityList(line.entities)
     except (EntityError, EntityTypeError) as error:
         raise ManifestError(f"{manifest}:{line.number}: {error}") from error
     return own if common is None else EntityList([*common, *own])
+
+
+@lru_cache(maxsize=8)
+def _read_list(path: Path) -> EntityList:
+    return EntityList.read(path)
 
 
 def _key(lines: list[ManifestLine], entities: EntityList | None, settings: Mapping[str, Any]) -> str:
