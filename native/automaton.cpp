@@ -103,6 +103,13 @@ Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases
     }
     build_trie(text, spans, rows);
     link();
+    for (int token = 0; token < vocabulary.size(); ++token) {
+        const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
+        int32_t state = ROOT;
+        if (first != last && *first == SEPARATOR && std::find(first + 1, last, SEPARATOR) == last)
+            for (state = START; ++first != last;) state = step(state, *first);
+        word_states_.push_back(state);
+    }
 }
 
 void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<std::pair<int32_t, int32_t>>& spans,
@@ -119,7 +126,7 @@ void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<st
     struct Range { int32_t first, last; };
     std::vector<Range> ranges;
     auto add = [&](Symbol c, uint16_t depth, uint16_t words, int32_t first, int32_t last) {
-        states_.push_back({0, ROOT, ROOT, -1, 0.0f, depth, words});
+        states_.push_back({0, ROOT, ROOT, -1, 0.0f, depth, words, 0});
         symbols_.push_back(c);
         ranges.push_back({first, last});
     };
@@ -146,7 +153,7 @@ void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<st
         }
     }
     const int32_t count = static_cast<int32_t>(states_.size());
-    states_.push_back({count, ROOT, ROOT, -1, 0.0f, 0, 0});
+    states_.push_back({count, ROOT, ROOT, -1, 0.0f, 0, 0, 0});
     symbols_.push_back(NO_SYMBOL);
     states_.shrink_to_fit();
     symbols_.shrink_to_fit();
@@ -157,6 +164,9 @@ void Automaton::link() {
     for (int32_t s = ROOT; s < count; ++s) {
         if (states_[s].phrase >= 0) states_[s].output = s;
         else states_[s].output = states_[states_[s].fail].output;
+        if (s != ROOT) states_[s].accepts = states_[states_[s].fail].accepts;  // the fail state came before
+        for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child)
+            states_[s].accepts |= bit(symbols_[child]);
         if (s == ROOT) continue;
         for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child)
             states_[child].fail = step(states_[s].fail, symbols_[child]);

@@ -64,12 +64,15 @@ class Automaton {
         float slope;     // max over phrases through here of bonus / length, 0 where all are negative
         uint16_t depth;  // characters matched, the first separator not counted
         uint16_t words;  // separators on the way here: words begun
+        uint64_t accepts;  // bits of the symbols with which this state or one along its fail arcs goes on
     };
+    static uint64_t bit(Symbol c) { return uint64_t{1} << (c & 63); }  // large alphabets share bits
 
     // phrases: matching forms joined by '\n'. bonus: one a phrase, in units of the decoder's `bonus` option.
     Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, const std::vector<double>& bonus);
 
     int32_t step(int32_t state, Symbol c) const {
+        if ((states_[state].accepts & bit(c)) == 0) return c == SEPARATOR ? START : ROOT;
         for (;;) {
             const int32_t child = find(state, c);
             if (child != ROOT || state == ROOT) return child;
@@ -79,6 +82,8 @@ class Automaton {
     const State& operator[](int32_t state) const { return states_[state]; }
     bool at_word_start(int32_t state) const { return symbols_[state] == SEPARATOR; }
     double bonus(int32_t phrase) const { return bonus_[phrase]; }
+    // Where a token that begins with a separator, and holds no other, leads from a word's start; else ROOT.
+    int32_t word_state(int token) const { return word_states_[token]; }
     // The most that one more character can add to the provisional bonus.
     double steepest() const { return states_[START].slope; }
     bool empty() const { return states_.size() <= 3; }
@@ -103,7 +108,7 @@ class Automaton {
     std::vector<State> states_;  // and one more, so that children of the last state have an end
     std::vector<Symbol> symbols_;
     std::vector<double> bonus_;
-    std::vector<int32_t> unusable_;
+    std::vector<int32_t> unusable_, word_states_;
 };
 
 }  // namespace asrbias

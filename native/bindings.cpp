@@ -46,24 +46,35 @@ struct Result {
     std::vector<Word> words;
 };
 
-// One clear sentence for a value that no log probability has.
+constexpr float HIGHEST = 1e-3f;  // half precision may round a log probability up to a little above 0
+
+// One clear sentence for a row with a value that no log probability has.
+[[noreturn]] void refuse(const float* row, int size, int frame) {
+    const std::string where = " at frame " + std::to_string(frame);
+    float largest = row[0];
+    for (int v = 0; v < size; ++v) {
+        if (std::isnan(row[v]))
+            throw std::invalid_argument("log_probs holds NaN" + where + ": every value must be a log probability; "
+                                        "look for an overflow in the model or for broken audio");
+        largest = std::max(largest, row[v]);
+    }
+    if (std::isinf(largest) && largest > 0)
+        throw std::invalid_argument("log_probs holds +inf" + where + ": a log probability is at most 0; -inf is allowed");
+    if (largest > HIGHEST)
+        throw std::invalid_argument("log_probs holds " + std::to_string(largest) + where + ", and a log probability is "
+                                    "at most 0: these look like probabilities or logits; give the output of log_softmax");
+    throw std::invalid_argument("log_probs is -inf for every label" + where + ": at least one label must be possible");
+}
+
 void check_values(const float* values, int frames, int size) {
     for (int t = 0; t < frames; ++t) {
         const float* row = values + static_cast<size_t>(t) * size;
-        float largest = row[0];
-        bool nan = false;
-        for (int v = 0; v < size; ++v) {
-            nan |= std::isnan(row[v]);
-            largest = row[v] > largest ? row[v] : largest;
+        int bad = 0, possible = 0;
+        for (int v = 0; v < size; ++v) {  // without a branch: the compiler makes vector instructions of it
+            bad |= !(row[v] <= HIGHEST);
+            possible |= row[v] >= std::numeric_limits<float>::lowest();
         }
-        const std::string where = " at frame " + std::to_string(t);
-        if (nan) throw std::invalid_argument("log_probs holds NaN" + where + ": every value must be a log probability; look for an overflow in the model or in silent audio");
-        if (std::isinf(largest) && largest > 0)
-            throw std::invalid_argument("log_probs holds +inf" + where + ": a log probability is at most 0; -inf is allowed");
-        if (largest > 1e-3f)
-            throw std::invalid_argument("log_probs holds " + std::to_string(largest) + where + ", and a log probability is at most 0: these look like probabilities or logits; give the output of log_softmax");
-        if (std::isinf(largest))
-            throw std::invalid_argument("log_probs is -inf for every label" + where + ": at least one label must be possible");
+        if (bad || !possible) refuse(row, size, t);
     }
 }
 

@@ -9,6 +9,9 @@ namespace asrbias {
 namespace {
 constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
+constexpr int BLOCK = 16;      // labels that are looked at together
+constexpr double SLACK = 1e-6;  // nats by which bounds are widened against rounding
+
 double log_add(double a, double b) {
     if (a < b) std::swap(a, b);
     const double difference = b - a;  // NaN where both are -inf
@@ -42,16 +45,16 @@ Cursor PhraseTracker::advance(Cursor at, int token) {
     return at;
 }
 
-double PhraseTracker::ranking(Cursor at, bool* open) const {
+PhraseTracker::Ranking PhraseTracker::ranking(Cursor at) const {
     const Boundary& settled = boundaries_[at.word];
-    double best = settled.best;
-    for (int32_t s = at.state; s > Automaton::START; s = (*automaton_)[s].fail) {
+    double best = settled.best, slope = 0.0;
+    for (int32_t s = at.state; s != Automaton::ROOT; s = (*automaton_)[s].fail) {
         const Automaton::State& match = (*automaton_)[s];
-        const double partial = static_cast<double>(match.slope) * match.depth;
+        const double steep = match.slope, partial = steep * match.depth;
+        slope = std::max(slope, steep);
         if (partial > 0) best = std::max(best, boundaries_[back(at.word, match.words - 1)].best + partial);
     }
-    *open = best > settled.best;
-    return best + settled.penalty;
+    return {best + settled.penalty, best > settled.best, slope};
 }
 
 double PhraseTracker::final(Cursor at) const {
@@ -61,10 +64,19 @@ double PhraseTracker::final(Cursor at) const {
 
 Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options)
     : vocabulary_(vocabulary), automaton_(automaton), options_(options), tracker_(vocabulary, automaton) {
-    nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, -1, -1});
+    Node root{-1, -1, -1, -1, 0, Cursor{}};
+    if (automaton_ != nullptr) summarise(root);
+    nodes_.push_back(root);
     if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
-    for (int token = 0; token < vocabulary.size(); ++token) longest_ = std::max(longest_, vocabulary.length(token));
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, -1, -1});
+    for (int token = 0; token < vocabulary.size(); ++token) {
+        const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
+        const auto separators = std::count(first, last, SEPARATOR);
+        reach_.push_back({vocabulary.length(token), first == last ? NO_SYMBOL : *first, separators > 0,
+                          separators == 1 && *first == SEPARATOR && last - first > 1});
+        longest_ = std::max(longest_, vocabulary.length(token));
+    }
+    highest_.resize((vocabulary.size() + BLOCK - 1) / BLOCK);
 }
 
 bool Search::step(const float* log_probs) {
@@ -111,18 +123,30 @@ void Search::stay(const float* log_probs) {
 
 // The frame's tokens that could reach the cutoff, best first.
 void Search::choose_tokens(const float* log_probs) {
-    const int size = vocabulary_.size();
-    float best = log_probs[0];
-    for (int v = 1; v < size; ++v) best = std::max(best, log_probs[v]);
+    const int size = vocabulary_.size(), blocks = static_cast<int>(highest_.size());
+    for (int block = 0; block < blocks; ++block) {
+        const float* first = log_probs + block * BLOCK;
+        float lanes[4] = {*first, *first, *first, *first};  // the compiler makes vector instructions of these
+        int v = 0;
+        for (const int count = std::min(BLOCK, size - block * BLOCK) & ~3; v < count; v += 4)
+            for (int lane = 0; lane < 4; ++lane) lanes[lane] = first[v + lane] > lanes[lane] ? first[v + lane] : lanes[lane];
+        for (; block * BLOCK + v < size && v < BLOCK; ++v) lanes[0] = std::max(lanes[0], first[v]);
+        highest_[block] = std::max(std::max(lanes[0], lanes[1]), std::max(lanes[2], lanes[3]));
+    }
+    const float best = *std::max_element(highest_.begin(), highest_.end());
     const double threshold = automaton_ == nullptr
                                  ? options_.token_threshold
                                  : std::max(options_.token_threshold, options_.phrase_threshold);
-    const double reach = cutoff_ - beam_[0].rank - steepest_ * longest_ - 1e-6;
-    const float floor = static_cast<float>(std::max({best - threshold, reach, -1e30}));
+    const double reach = cutoff_ - beam_[0].rank - SLACK;
+    const float floor = static_cast<float>(std::max({best - threshold, reach - steepest_ * longest_, -1e30}));
     tokens_.clear();
-    for (int v = 0; v < size; ++v)
-        if (log_probs[v] >= floor && v != vocabulary_.blank() && vocabulary_.emitted(v))
-            tokens_.push_back({log_probs[v], v});
+    for (int block = 0; block < blocks; ++block) {
+        if (highest_[block] < floor) continue;
+        for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v)
+            if (log_probs[v] >= floor && log_probs[v] + steepest_ * reach_[v].length >= reach && v != vocabulary_.blank() &&
+                vocabulary_.emitted(v))
+                tokens_.push_back({log_probs[v], v});
+    }
     std::sort(tokens_.begin(), tokens_.end(), [](const Candidate& a, const Candidate& b) {
         return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
     });
@@ -134,17 +158,16 @@ void Search::choose_tokens(const float* log_probs) {
 }
 
 void Search::extend() {
-    const size_t limit = 4 * static_cast<size_t>(options_.beam) + 64;
+    size_t pushed = 0;
     for (size_t k = 0; k < tokens_.size(); ++k) {
         const Candidate& token = tokens_[k];
-        const double gain = token.log_prob + steepest_ * vocabulary_.length(token.token) + 1e-6;
+        const double most = token.log_prob + steepest_ * reach_[token.token].length + SLACK;
         for (const Entry& entry : beam_) {
-            if (entry.rank + gain < cutoff_) break;  // the beam is sorted
+            if (entry.rank + most < cutoff_) break;  // the beam is sorted
             Fresh fresh;
             if (in_beam(entry, token.token) || !rank_extension(entry, token, k >= acoustic_tokens_, &fresh)) continue;
-            if (fresh.rank < cutoff_) continue;
             fresh_.push_back(fresh);
-            if (fresh_.size() >= limit) tighten();
+            if (++pushed % static_cast<size_t>(options_.beam) == 0) tighten();
         }
     }
 }
@@ -155,22 +178,40 @@ bool Search::in_beam(const Entry& parent, int token) const {
     return slot >= 0;
 }
 
+// False where it cannot stay in the beam, or needs a phrase to enter it and continues none.
 bool Search::rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh) {
     fresh->slot = static_cast<int32_t>(&from - beam_.data());
     fresh->token = token.token;
     // The same token again is a new one only after a blank.
     fresh->label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
-    fresh->bias = 0.0;
-    bool open = false;
-    // Most extensions are below the cutoff whatever they match.
-    if (fresh->label + from.bias + steepest_ * vocabulary_.length(token.token) + 1e-6 < cutoff_) return false;
+    fresh->bias = from.bias;
+    fresh->slope = 0.0;
+    if (fresh->label == NEVER) return false;
+    const Reach& reach = reach_[token.token];
+    const double slope = reach.starts_word ? steepest_ : from.slope;
+    if (fresh->label + from.bias + slope * reach.length + SLACK < cutoff_) return false;
     if (automaton_ != nullptr) {
-        const size_t mark = tracker_.mark();
-        fresh->bias = options_.bonus * tracker_.ranking(tracker_.advance(nodes_[from.node].cursor, token.token), &open);
-        tracker_.release(mark);
+        const auto ranking = rank_phrases(nodes_[from.node], token.token);
+        if (needs_phrase && !ranking.provisional) return false;
+        fresh->bias = options_.bonus * ranking.bias;
+        fresh->slope = options_.bonus * ranking.slope;
     }
     fresh->rank = fresh->label + fresh->bias;
-    return fresh->label > NEVER && (open || !needs_phrase);
+    return fresh->rank >= cutoff_;
+}
+
+PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
+    const Reach& reach = reach_[token];
+    if (!reach.starts_word && (from.accepts & Automaton::bit(reach.first)) == 0) return {from.settled, false, 0.0};
+    if (reach.only_first && from.next_word == Automaton::START) {  // no phrase goes on across this word's end
+        const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
+        const double slope = match.slope, partial = slope * match.depth;
+        return {from.closed + partial, partial > 0, slope};
+    }
+    const size_t mark = tracker_.mark();
+    const auto ranking = tracker_.ranking(tracker_.advance(from.cursor, token));
+    tracker_.release(mark);
+    return ranking;
 }
 
 // Enough extensions were collected to know a higher cutoff.
@@ -188,7 +229,8 @@ void Search::tighten() {
 
 void Search::prune() {
     for (const Fresh& fresh : fresh_)
-        next_.push_back({-1, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slot, -1});
+        next_.push_back({-1, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slope,
+                         fresh.slot, -1});
     double best = NEVER;
     for (const Entry& entry : next_) best = std::max(best, entry.rank);
     const double floor = std::max(best - options_.beam_threshold, -1e300);
@@ -213,11 +255,22 @@ int32_t Search::node_for(int32_t parent, int token) {
     for (int32_t node = nodes_[parent].first_child; node >= 0; node = nodes_[node].sibling)
         if (nodes_[node].token == token) return node;
     const auto made = static_cast<int32_t>(nodes_.size());
-    Cursor cursor;
-    if (automaton_ != nullptr) cursor = tracker_.advance(nodes_[parent].cursor, token);
-    nodes_.push_back({parent, token, -1, nodes_[parent].first_child, 0, cursor});
+    Node node{parent, token, -1, nodes_[parent].first_child, 0, Cursor{}};
+    if (automaton_ != nullptr) {
+        node.cursor = tracker_.advance(nodes_[parent].cursor, token);
+        summarise(node);
+    }
+    nodes_.push_back(node);
     nodes_[parent].first_child = made;
     return made;
+}
+
+void Search::summarise(Node& node) const {
+    const int32_t state = node.cursor.state;
+    node.next_word = automaton_->at_word_start(state) ? state : automaton_->step(state, SEPARATOR);
+    node.accepts = (*automaton_)[state].accepts;
+    node.settled = tracker_.settled(node.cursor);
+    node.closed = tracker_.final(node.cursor);
 }
 
 std::vector<Found> Search::finish() const {

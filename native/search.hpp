@@ -45,8 +45,13 @@ class PhraseTracker {
     Cursor advance(Cursor from, int token);
     size_t mark() const { return boundaries_.size(); }
     void release(size_t mark) { boundaries_.resize(mark); }
-    // Settled and provisional bias, and whether a match is open that adds to it.
-    double ranking(Cursor at, bool* open) const;
+    struct Ranking {
+        double bias;      // settled and provisional
+        bool provisional;  // whether an open match adds to it
+        double slope;     // that one more character can add to the open matches
+    };
+    Ranking ranking(Cursor at) const;
+    double settled(Cursor at) const { return boundaries_[at.word].best + boundaries_[at.word].penalty; }
     double final(Cursor at) const;
 
   private:
@@ -84,29 +89,42 @@ class Search {
         int32_t parent, token, first_child, sibling;
         int32_t slot;  // in the beam, valid if that entry's node is this one
         Cursor cursor;
+        // What most extensions need to know, so that they need no walk:
+        int32_t next_word = Automaton::START;  // state after a separator
+        uint64_t accepts = 0;                  // bits of the symbols that keep a match open
+        double settled = 0.0, closed = 0.0;    // bias if every open match fails; if the word ends here
     };
     struct Entry {
         int32_t node, token;
         double blank, label;       // log probability of the alignments that end in blank / in the last token
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
+        double slope;              // nats that one more character can add to the matches that are open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
     };
     struct Fresh {
         int32_t slot, token;  // entry that is extended, and by what
-        double label, bias, rank;
+        double label, bias, rank, slope;
     };
     struct Candidate {
         float log_prob;
         int32_t token;
+    };
+    struct Reach {  // of a token in the phrases
+        int32_t length = 0;
+        Symbol first = NO_SYMBOL;
+        bool starts_word = false;  // holds a separator
+        bool only_first = false;   // that is its first character, and another follows
     };
     void stay(const float* log_probs);
     void choose_tokens(const float* log_probs);
     void extend();
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
+    PhraseTracker::Ranking rank_phrases(const Node& from, int token);
     void tighten();
     void prune();
     int32_t node_for(int32_t parent, int token);
+    void summarise(Node& node) const;
 
     const Vocabulary& vocabulary_;
     const Automaton* automaton_;
@@ -121,6 +139,8 @@ class Search {
     double cutoff_ = 0;           // no prefix below it can stay
     double steepest_ = 0;         // nats that one more character can add at most
     int longest_ = 0;             // characters of the longest label
+    std::vector<Reach> reach_;    // of each token
+    std::vector<float> highest_;  // of each block of BLOCK labels
 };
 
 }  // namespace asrbias
