@@ -29,9 +29,10 @@ _LETTERS = re.compile(r"[A-Za-z][A-Za-z' -]*").fullmatch  # nothing but case, hy
 _SPECIAL = {
     "ß": "ss", "ẞ": "SS", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "þ": "th", "Þ": "Th", "ð": "d", "Ð": "D",
     "ı": "i", "ȷ": "j", "ŋ": "ng", "Ŋ": "Ng", "ə": "e", "Ə": "E", "ĸ": "k", "ſ": "s", "ƒ": "f", "ʒ": "zh", "Ʒ": "Zh",
-    "™": " ", "℠": " ", "®": " ", "©": " ", "№": " No. ", "½": " one half ", "¼": " one quarter ",
-    "¾": " three quarters ", "⅓": " one third ", "⅔": " two thirds ", "⅛": " one eighth ", "⁄": "/", "²": " squared ", "³": " cubed ", "°": " degrees ", "℃": " degrees celsius ",
-    "℉": " degrees fahrenheit ", "…": " ", "×": " x ", "÷": " divided by ", "±": " plus or minus ", "−": "-",
+    "™": " ", "℠": " ", "®": " ", "©": " ", "№": " No. ",
+    "½": " one half ", "¼": " one quarter ", "¾": " three quarters ", "⅓": " one third ", "⅔": " two thirds ",
+    "⅛": " one eighth ", "⁄": "/", "²": " squared ", "³": " cubed ",
+    "°": " degrees ", "℃": " degrees celsius ", "℉": " degrees fahrenheit ", "…": " ", "×": " x ", "÷": " divided by ", "±": " plus or minus ", "−": "-",
     "‘": "'", "’": "'", "ʼ": "'", "ʻ": "'", "ʹ": "'", "′": "'", "‛": "'", "´": "'", "`": "'", "＇": "'",
     "µ": " micro ", "€": "€", "£": "£", "¥": "¥", "₹": "₹",
 }  # fmt: skip
@@ -123,7 +124,7 @@ _NUM = r"\d{1,3}(?:,\d{3})+|\d+"
 _MONEY = re.compile(rf"([$£€¥₹])\s?({_NUM})(?:\.(\d\d?)(?!\d))?(\s(?:hundred|thousand|million|billion|trillion)\b)?")
 _TIME = re.compile(r"(?<!\d)([01]?\d|2[0-3]):([0-5]\d)(?!\d)")
 _ORDINAL = re.compile(rf"(?<!\d)({_NUM})(?:st|nd|rd|th)\b", re.IGNORECASE)
-_PLURAL = re.compile(r"'?(?<!\d)(\d{3}0'?|\d0'?|\d+)s\b")  # 1990s, '80's, 747s
+_PLURAL = re.compile(r"'?(?<!\d)(\d{3}0'?|\d0'?|\d{2,})s\b")  # 1990s, '80's, 747s; not 5s
 _DECIMAL = re.compile(rf"(?<!\d)({_NUM})((?:\.\d+)+)")
 _NUMBER = re.compile(_NUM)
 _DIGIT_POSSESSIVE = re.compile(r" +'s\b")  # 2024's

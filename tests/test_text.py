@@ -53,6 +53,7 @@ def test_words(written: str, spoken: str) -> None:
     [
         ("3M", "three m"),
         ("iPhone 15", "iphone fifteen"),
+        ("iPhone 5s", "iphone five s"),
         ("B2B", "b two b"),
         ("7-Eleven", "seven eleven"),
         ("COVID-19", "covid nineteen"),
