@@ -25,12 +25,16 @@ _HOMES = {
     "Transcript": "transcript",
     "score": "score",
 }
-__all__ = sorted([*_HOMES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
-    from asrbias.decoder import DecodeOptions as DecodeOptions, Decoder as Decoder
-    from asrbias.entities import Entity as Entity, EntityList as EntityList
-    from asrbias.recognizer import RecognizeOptions as RecognizeOptions, Recognizer as Recognizer, load as load
+    from asrbias.decoder import DecodeOptions as DecodeOptions
+    from asrbias.decoder import Decoder as Decoder
+    from asrbias.entities import Entity as Entity
+    from asrbias.entities import EntityList as EntityList
+    from asrbias.recognizer import RecognizeOptions as RecognizeOptions
+    from asrbias.recognizer import Recognizer as Recognizer
+    from asrbias.recognizer import load as load
     from asrbias.score import score as score
     from asrbias.transcript import Transcript as Transcript
 

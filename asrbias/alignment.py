@@ -8,6 +8,7 @@ The Viterbi path of Graves et al. 2006 (section 4.1), in the native core (native
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -53,8 +54,10 @@ def align(log_probs: Any, tokens: Sequence[int], *, blank: int = 0) -> Alignment
         raise AlignmentError(f"blank is {blank}, but log_probs has labels 0..{size - 1}; give the blank's position.")
     for token in numbers:
         if not 0 <= token < size or token == blank:
-            raise AlignmentError(f"Token {token} cannot be aligned: tokens are 0..{size - 1} without the blank {blank}.")
-    needed = len(numbers) + sum(a == b for a, b in zip(numbers, numbers[1:], strict=False))
+            raise AlignmentError(
+                f"Token {token} cannot be aligned: tokens are 0..{size - 1} without the blank {blank}."
+            )
+    needed = len(numbers) + sum(a == b for a, b in itertools.pairwise(numbers))
     if frames < needed:
         raise AlignmentError(
             f"{len(numbers)} tokens need {needed} frames (one each, one more between equal ones), but log_probs has "
@@ -81,7 +84,8 @@ def as_matrix(log_probs: Any, size: int | None = None, name: str = "log_probs") 
     array = np.asarray(log_probs)
     if array.dtype.kind != "f":
         raise LogProbsTypeError(
-            f"{name} is {type(log_probs).__name__} of {array.dtype}; give a numpy array or torch tensor of floats [T, V]."
+            f"{name} is {type(log_probs).__name__} of {array.dtype}; give floats [T, V], as a numpy array or torch tensor"
+            " of log-probabilities."
         )
     labels = "V labels" if size is None else f"{size} labels"
     if array.ndim != 2:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
 Samples = npt.NDArray[np.float32]
 AudioInput = "str | PathLike[str] | npt.NDArray[Any] | torch.Tensor | tuple[npt.NDArray[Any] | torch.Tensor, int]"
@@ -43,7 +43,7 @@ def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
 
 
 def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:
-    """Decode a file (wav, flac, mp3, ogg, opus, aiff, au; with the extra `audio` also m4a, mp4, webm) -> samples [S]."""
+    """Decode a file -> samples [S]: wav, flac, mp3, ogg, opus, aiff, au; with the extra `audio` also m4a, mp4, webm."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; check the path.")
     if path.is_dir():
@@ -64,7 +64,9 @@ def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError) as error:
         formats = "wav, flac, mp3, ogg, opus, aiff or au"
-        raise AudioError(f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file.") from error
+        raise AudioError(
+            f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file."
+        ) from error
     return data.mean(1), rate
 
 
@@ -115,7 +117,9 @@ def _prepare(data: npt.NDArray[np.float32], rate: Any, wanted: int, name: str) -
         raise AudioError(f"{bad} of {data.size} samples in {name} are NaN or infinite; repair the recording first.")
     peak = float(np.abs(data).max())
     if peak > 64.0:
-        raise AudioError(f"Samples in {name} reach {peak:.0f}; floating-point audio lies in -1..1, so divide by its range.")
+        raise AudioError(
+            f"Samples in {name} reach {peak:.0f}; floating-point audio lies in -1..1, so divide by its range."
+        )
     return resample(np.ascontiguousarray(data), int(rate), wanted)
 
 

@@ -1,4 +1,4 @@
-"""The command line: `asrbias transcribe | score | entities | train | pack`. Each command lives in a module of its own."""
+"""The command line: `asrbias transcribe | score | entities | train | pack`, each command in a module of its own."""
 
 from __future__ import annotations
 

@@ -20,8 +20,12 @@ from typing import Any
 
 from asrbias import _core
 from asrbias.alignment import LogProbsError, as_matrix
-from asrbias.entities import Entity, EntityList, PhraseTable
+from asrbias.entities import Entity, EntityList
+from asrbias.hypothesis import Hypothesis as Hypothesis
+from asrbias.hypothesis import Word as Word
+from asrbias.hypothesis import make_hypothesis
 from asrbias.phrases import Phrases, Spelling, compile_automaton, find_unusable
+from asrbias.phrasetable import PhraseTable
 
 CACHED_LISTS = 32  # compiled lists that a decoder keeps
 
@@ -61,32 +65,6 @@ class DecodeOptions:
                 raise DecoderError(f"{name} is {value!r}; it must be a number of nats, 0 or more.")
         if not math.isfinite(self.bonus):
             raise DecoderError("bonus is infinite; give a finite number of nats per character, for example 1.0.")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Word:
-    """A word of a hypothesis. Frames are those of log_probs."""
-
-    text: str
-    start: float  # frame at which its first token begins
-    end: float  # frame after its last token's last one
-    confidence: float  # 0..1: geometric mean over its tokens of the highest posterior in the token's aligned frames
-    entity: int | None = None  # position in the list of the entity that it belongs to
-    entity_span: tuple[int, int] | None = None  # first and last word of that occurrence, both included
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hypothesis:
-    """A transcript and how it scored. `score` is exactly `acoustic + bias + lm`, in nats."""
-
-    text: str  # matching form: words with one space between
-    tokens: tuple[int, ...]
-    score: float
-    acoustic: float  # log of the summed probability of the alignments that the beam found
-    bias: float  # what the listed phrases earn
-    lm: float  # language model; 0 without one
-    words: tuple[Word, ...]
-    frames: tuple[tuple[int, int], ...]  # first and last frame of each token, by forced alignment
 
 
 class Decoder:
@@ -206,7 +184,9 @@ class Decoder:
                 "decode_batch takes a list of entities for each item; for the same list everywhere give an EntityList."
             )
         if len(lists) != count:
-            raise DecoderError(f"There are {count} items but {len(lists)} entity lists; give one list (or None) per item.")
+            raise DecoderError(
+                f"There are {count} items but {len(lists)} entity lists; give one list (or None) per item."
+            )
         return [self._phrases(item) for item in lists]
 
     def _phrases(self, entities: Any) -> Phrases | None:
@@ -247,31 +227,7 @@ class Decoder:
             results = _core.decode(self._vocabulary, options, matrices, automata, threads)
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
-        return [[self._hypothesis(r, phrases) for r in nbest] for nbest, phrases in zip(results, lists, strict=True)]
-
-    def _hypothesis(self, result: _core.Result, phrases: Phrases | None) -> Hypothesis:
-        tokens, frames, peaks, acoustic, bias, rows = result
-        texts = [text for text in "".join([self.spelling.shown[token] for token in tokens]).split(" ") if text]
-        words = []
-        for text, (first, last, phrase, span_first, span_last) in zip(texts, rows, strict=True):
-            mean = sum(peaks[first : last + 1]) / (last + 1 - first)
-            words.append(
-                Word(
-                    text=text,
-                    start=float(frames[first][0]),
-                    end=float(frames[last][1] + 1),
-                    confidence=min(1.0, math.exp(mean)),
-                    entity=int(phrases.table.entity[phrase]) if phrases is not None and phrase >= 0 else None,
-                    entity_span=(span_first, span_last) if phrase >= 0 else None,
-                )
-            )
-        return Hypothesis(
-            text=" ".join(texts),
-            tokens=tokens,
-            score=acoustic + bias + 0.0,
-            acoustic=acoustic,
-            bias=bias,
-            lm=0.0,
-            words=tuple(words),
-            frames=frames,
-        )
+        shown = self.spelling.shown
+        return [
+            [make_hypothesis(r, shown, phrases) for r in found] for found, phrases in zip(results, lists, strict=True)
+        ]

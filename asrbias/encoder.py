@@ -35,7 +35,9 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         if self.dim % self.heads or (self.dim // self.heads) % 2:
-            raise ValueError(f"dim {self.dim} over {self.heads} heads gives no even head size; use a multiple of 2*heads.")
+            raise ValueError(
+                f"dim {self.dim} over {self.heads} heads gives no even head size; use a multiple of 2*heads."
+            )
         for layer in (*self.subword_layers, self.phone_layer):
             if not 1 <= layer <= self.layers:
                 raise ValueError(f"A head on layer {layer} is outside 1..{self.layers}; choose an existing layer.")

@@ -47,7 +47,7 @@ class LogMel(nn.Module):
         return samples // self.options.hop + 1
 
     def forward(self, audio: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """audio [B, S] zero-padded float samples in -1..1, lengths [B] in samples -> features [B, T, mels], frames [B]."""
+        """audio [B, S] zero-padded samples in -1..1, lengths [B] in samples -> features [B, T, mels], frames [B]."""
         options = self.options
         valid = torch.arange(audio.shape[1], device=audio.device) < lengths[:, None]
         audio = audio.float() * valid

@@ -52,7 +52,9 @@ def read_manifest(path: Path) -> list[ManifestLine]:
                 continue
             line = _read_line(path, number, text)
             if line.id in first:
-                raise ManifestError(f"{path}:{number}: the id {line.id!r} is that of line {first[line.id]}; ids must differ.")
+                raise ManifestError(
+                    f"{path}:{number}: the id {line.id!r} is that of line {first[line.id]}; ids must differ."
+                )
             first[line.id] = number
             lines.append(line)
     if not lines:
@@ -66,12 +68,14 @@ def _read_line(path: Path, number: int, text: str) -> ManifestLine:
     except json.JSONDecodeError as error:
         raise ManifestError(f"{path}:{number} is no JSON ({error}); write one object a line.") from None
     if not isinstance(row, dict) or not isinstance(row.get("audio"), str):
-        raise ManifestError(f"{path}:{number} has no `audio` path; write {{\"id\": ..., \"audio\": \"path\", ...}}.")
+        raise ManifestError(f'{path}:{number} has no `audio` path; write {{"id": ..., "audio": "path", ...}}.')
     listed = row.get("list", row.get("entities"))
     if isinstance(listed, str):
         listed = path.parent / listed
     elif listed is not None and not isinstance(listed, list):
-        raise ManifestError(f"{path}:{number}: the list is {listed!r}; write a JSON array of phrases, or a file's name.")
+        raise ManifestError(
+            f"{path}:{number}: the list is {listed!r}; write a JSON array of phrases, or a file's name."
+        )
     return ManifestLine(number, str(row.get("id", number)), path.parent / row["audio"], listed, row)
 
 
@@ -105,7 +109,9 @@ def transcribe_manifest(
                 os.fsync(file.fileno())
     os.replace(part, output)
     failed = sum("error" in json.loads(line) for line in output.read_text(encoding="utf-8").splitlines())
-    console.print(f"{output}: {len(lines)} recordings" + (f", {failed} of them with an `error` instead" if failed else ""))
+    console.print(
+        f"{output}: {len(lines)} recordings" + (f", {failed} of them with an `error` instead" if failed else "")
+    )
 
 
 def _transcribe(

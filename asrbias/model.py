@@ -1,7 +1,7 @@
 """A model on disk and in memory: features, encoder, vocabulary.
 
-A model folder holds `config.json`, `model.safetensors` (half precision or float32) and the vocabulary's file; nothing in
-it is ever unpickled.
+A model folder holds `config.json`, `model.safetensors` (half precision or float32) and the vocabulary's file; nothing
+in it is ever unpickled.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ class ModelError(ValueError):
 class Model(nn.Module):
     """Audio [B, S] -> `EncoderOutput`."""
 
-    def __init__(self, config: EncoderConfig, vocabulary: Vocabulary, features: FeatureOptions = FeatureOptions()) -> None:
+    def __init__(
+        self, config: EncoderConfig, vocabulary: Vocabulary, features: FeatureOptions = FeatureOptions()
+    ) -> None:
         super().__init__()
         if config.vocabulary != len(vocabulary):
-            raise ModelError(f"The encoder has {config.vocabulary} labels but the vocabulary {len(vocabulary)}; make them equal.")
+            raise ModelError(
+                f"The encoder has {config.vocabulary} labels but the vocabulary {len(vocabulary)}; make them equal."
+            )
         self.vocabulary = vocabulary
         self.features = LogMel(features)
         self.encoder = Encoder(config)
@@ -52,7 +56,9 @@ class Model(nn.Module):
         return output
 
 
-def save_model(model: Model, folder: Path, *, dtype: torch.dtype = torch.float32, notes: dict[str, Any] | None = None) -> None:
+def save_model(
+    model: Model, folder: Path, *, dtype: torch.dtype = torch.float32, notes: dict[str, Any] | None = None
+) -> None:
     """Write a model folder; `notes` (how it was made) go into config.json."""
     config = {
         "format": FORMAT,
@@ -60,7 +66,9 @@ def save_model(model: Model, folder: Path, *, dtype: torch.dtype = torch.float32
         "features": asdict(model.features.options),
         "notes": notes or {},
     }
-    weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.encoder.state_dict().items()}
+    weights = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.encoder.state_dict().items()
+    }
     model.vocabulary.save(folder)
     write_whole(folder / WEIGHTS_FILE, save(weights))
     write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
@@ -69,15 +77,21 @@ def save_model(model: Model, folder: Path, *, dtype: torch.dtype = torch.float32
 def load_model(folder: Path) -> Model:
     """Read a model folder into float32 on the CPU, in evaluation mode."""
     if not (folder / CONFIG_FILE).is_file():
-        raise ModelError(f"{folder} is no model folder: {CONFIG_FILE} is missing; give a folder that `asrbias train` wrote.")
+        raise ModelError(
+            f"{folder} is no model folder: {CONFIG_FILE} is missing; give a folder that `asrbias train` wrote."
+        )
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         if config["format"] > FORMAT:
-            raise ModelError(f"{folder} has format {config['format']}, this asrbias reads up to {FORMAT}; update asrbias.")
+            raise ModelError(
+                f"{folder} has format {config['format']}, this asrbias reads up to {FORMAT}; update asrbias."
+            )
         encoder = _from_dict(EncoderConfig, config["encoder"])
         features = _from_dict(FeatureOptions, config["features"])
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ModelError(f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came.") from error
+        raise ModelError(
+            f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
+        ) from error
     model = Model(encoder, Vocabulary.load(folder), features)
     try:
         weights = load_file(folder / WEIGHTS_FILE)

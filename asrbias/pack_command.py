@@ -8,7 +8,9 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `asrbias pack` to a parser."""
-    parser.description = "Decode every recording of a manifest once into OUTPUT.pcm and OUTPUT.jsonl, for `asrbias train`."
+    parser.description = (
+        "Decode every recording of a manifest once into OUTPUT.pcm and OUTPUT.jsonl, for `asrbias train`."
+    )
     parser.add_argument("manifest", type=Path, help="JSON lines with `audio` and `text`")
     parser.add_argument("output", type=Path, help="path of the shard, without an ending")
     parser.add_argument(

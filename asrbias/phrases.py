@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from asrbias import _core
-from asrbias.entities import EntityList, PhraseTable
+from asrbias.entities import EntityList
+from asrbias.phrasetable import PhraseTable, spelled
 from asrbias.text import fold
 
 SHORT = 4.0  # characters; see above
@@ -136,32 +137,30 @@ def find_unusable(
     One whose every form belongs to another entity is not among them: it fires under the other's name (the list's
     report says so).
     """
-    alive = np.zeros(len(entities) if entities is not None else int(table.entity.max(initial=-1)) + 1, bool)
     usable = np.ones(len(table), bool)
     usable[automaton.unusable] = False
+    alive = np.zeros(len(entities) if entities is not None else int(table.entity.max(initial=-1)) + 1, bool)
     alive[table.entity[usable]] = True
-    first_text = {int(entity): text for text, entity in zip(table.texts, table.entity, strict=True) if not alive[entity]}
+    if alive.all():
+        return ()
+    fires = {table.texts[row] for row in np.flatnonzero(usable)}
+    forms: dict[int, list[str]] = {}
+    for row in automaton.unusable:
+        forms.setdefault(int(table.entity[row]), []).append(table.texts[row])
     found = []
     for index in np.flatnonzero(~alive).tolist():
-        phrase = entities[index].phrase if entities is not None else first_text.get(index, "")
-        forms = _forms(entities, index) or [text for text in (first_text.get(index),) if text]
-        if forms and any(form in _texts(table) for form in forms) and index not in first_text:
-            continue
-        found.append(Unusable(index, phrase, _reason(forms, charset)))
+        if entities is not None:
+            forms[index] = [form for kind in entities.spoken[index] for form in kind]
+            if any(spelled(form, charset | {" "}) in fires for form in forms[index]):
+                continue
+        phrase = entities[index].phrase if entities is not None else forms[index][0]
+        found.append(Unusable(index, phrase, _reason(forms[index], charset)))
     return tuple(found)
-
-
-def _forms(entities: EntityList | None, index: int) -> list[str]:
-    return [] if entities is None else [form for forms in entities.spoken[index] for form in forms]
-
-
-def _texts(table: PhraseTable) -> frozenset[str]:
-    return frozenset(table.texts)
 
 
 def _reason(forms: Sequence[str], charset: frozenset[str]) -> str:
     if not forms:
-        return "it has no letters or digits that can be spoken"
+        return "it cannot be written in English letters"
     missing = "".join(sorted(set("".join(forms)) - charset - {" "}))
     if missing:
         return f"no label has {', '.join(map(repr, missing))}"

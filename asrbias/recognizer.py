@@ -91,15 +91,13 @@ class Recognizer:
     def transcribe_batch(
         self, audio: Sequence[Any], entities: Sequence[Entities] | EntityList | None = None
     ) -> list[Transcript]:
-        """Many recordings, each with its own list (or None): `entities` is as long as `audio`, or one EntityList for all."""
+        """Many recordings, each with its own list or None; or one EntityList for all of them."""
         lists = self._lists(entities, len(audio))
         waves = [self._load(item) for item in audio]
         posteriors = self.log_probs(waves)
         hypotheses = self.decoder.decode_batch(posteriors, entities=lists, threads=self.options.threads)
         return [
-            build_transcript(
-                found, one, self.model.seconds_per_frame, len(wave) / self.sample_rate, self.options.nbest
-            )
+            build_transcript(found, one, self.model.seconds_per_frame, len(wave) / self.sample_rate, self.options.nbest)
             for found, one, wave in zip(hypotheses, lists, waves, strict=True)
         ]
 
@@ -136,7 +134,9 @@ class Recognizer:
         wave = load_audio(item, sample_rate=self.sample_rate)
         seconds = len(wave) / self.sample_rate
         if seconds > LONGEST:
-            raise AudioError(f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go at once; cut it in pieces.")
+            raise AudioError(
+                f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go at once; cut it in pieces."
+            )
         return wave
 
     @staticmethod
@@ -144,7 +144,9 @@ class Recognizer:
         if entities is None or isinstance(entities, EntityList):
             return [entities] * count
         if isinstance(entities, (str, bytes)) or any(isinstance(item, (str, Entity)) for item in entities):
-            raise TypeError("transcribe_batch takes a list of entities for each recording; for one list, pass an EntityList.")
+            raise TypeError(
+                "transcribe_batch takes a list of entities for each recording; for one list, pass an EntityList."
+            )
         if len(entities) != count:
             raise ValueError(f"There are {count} recordings but {len(entities)} lists; give a list (or None) for each.")
         coerced: dict[int, EntityList | None] = {}

@@ -1,6 +1,6 @@
 """Subword and character vocabularies, and every segmentation of a phrase.
 
-A vocabulary is V labels: SentencePiece pieces, where "▁" marks a word's start, or characters, where " " separates words.
+A vocabulary is V labels: SentencePiece pieces, where "▁" marks a word's start, or characters, where " " parts words.
 """
 
 from __future__ import annotations
@@ -76,7 +76,9 @@ class Vocabulary:
         try:
             processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise VocabularyError(f"This is no SentencePiece model ({error}); give the bytes of a .model file.") from error
+            raise VocabularyError(
+                f"This is no SentencePiece model ({error}); give the bytes of a .model file."
+            ) from error
         pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
         return cls((BLANK, *pieces[1:]), 0, model)
 
@@ -114,11 +116,15 @@ class Vocabulary:
         """Matching-form text -> label numbers, the most probable segmentation."""
         stranger = sorted(set(text) - self.charset - {" "})
         if stranger:
-            raise VocabularyError(f"{stranger} in {text!r} cannot be written by this vocabulary; normalise the text first.")
+            raise VocabularyError(
+                f"{stranger} in {text!r} cannot be written by this vocabulary; normalise the text first."
+            )
         if not self._marks_words:
             return [self._index[character] for character in text]
         if self.sentencepiece is None:
-            raise VocabularyError("These pieces came without their SentencePiece model, which alone knows the best segmentation.")
+            raise VocabularyError(
+                "These pieces came without their SentencePiece model, which alone knows the best segmentation."
+            )
         return list(self._processor.encode(text))
 
     def decode(self, numbers: Sequence[int]) -> str:
@@ -127,7 +133,7 @@ class Vocabulary:
         return " ".join(text.replace(WORD_START, " ").split())
 
     def segmentations(self, phrase: str) -> Iterator[tuple[int, ...]]:
-        """Every way to write a phrase in labels, fewest-first by depth-first search; exponentially many if it is long."""
+        """Every way to write a phrase in labels, longest labels first; exponentially many if it is long."""
         if not self._marks_words:
             yield tuple(self.encode(phrase))
             return

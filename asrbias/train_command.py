@@ -12,7 +12,8 @@ EXAMPLE = """example:
   asrbias train --data shards/train.jsonl --data 'synthetic/*.jsonl=0.5' --dev shards/dev.jsonl \\
       --tokens tokens/ --output runs/base
 
-A run that was stopped goes on when the same command is given again. Many GPUs: torchrun --nproc-per-node N -m asrbias train ...
+A run that was stopped goes on when the same command is given again.
+Many GPUs: torchrun --nproc-per-node N -m asrbias train ...
 """
 
 
@@ -20,9 +21,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `asrbias train` to a parser."""
     parser.description, parser.epilog = "Train a Conformer-CTC base model.", EXAMPLE
     data = parser.add_argument_group("data")
-    data.add_argument("--data", action="append", required=True, metavar="SHARDS[=WEIGHT]", help="packed speech; repeatable")
+    data.add_argument(
+        "--data", action="append", required=True, metavar="SHARDS[=WEIGHT]", help="packed speech; repeatable"
+    )
     data.add_argument("--dev", metavar="SHARDS", help="packed speech on which the word error rate is reported")
-    data.add_argument("--output", type=Path, required=True, help="model folder to write; holds the checkpoint and log too")
+    data.add_argument(
+        "--output", type=Path, required=True, help="model folder to write; holds the checkpoint and log too"
+    )
     start = parser.add_argument_group("start")
     start.add_argument("--init", type=Path, metavar="MODEL", help="an earlier model folder to start from")
     start.add_argument("--init-last", action="store_true", help="start from its last weights, not their average")
@@ -31,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sizes.add_argument("--dim", type=int, default=176, help="model width (default: %(default)s)")
     sizes.add_argument("--layers", type=int, default=12, help="default: %(default)s")
     sizes.add_argument("--heads", type=int, default=4, help="attention heads (default: %(default)s)")
-    sizes.add_argument("--subword-layers", type=int, nargs="*", metavar="N", help="layers with a middle head (default: at 1/3 and 2/3)")
+    sizes.add_argument(
+        "--subword-layers", type=int, nargs="*", metavar="N", help="layers with a middle head (default: at 1/3 and 2/3)"
+    )
     sizes.add_argument("--phone-layer", type=int, metavar="N", help="layer with the phone head (default: the middle)")
     sizes.add_argument("--no-self-conditioning", action="store_true")
     _add_training(parser.add_argument_group("training"))
@@ -61,7 +68,9 @@ def _add_training(group: Any) -> None:
         ("colour", augment.colour, "probability of a random equaliser"),
     ):
         group.add_argument(f"--{name}", type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
-    group.add_argument("--phone", type=float, default=0.3, help="weight of the phone head's loss (default: %(default)s)")
+    group.add_argument(
+        "--phone", type=float, default=0.3, help="weight of the phone head's loss (default: %(default)s)"
+    )
     group.add_argument("--short-first", action="store_true", help="the first epoch goes from short to long")
     group.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")
     group.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
@@ -84,7 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     given = vars(arguments)
     options = TrainOptions(
-        **{key: given[key] for key in ("steps", "rate", "warmup", "decay", "weight_decay", "average", "seed", "workers", "device")},
+        **{
+            key: given[key]
+            for key in ("steps", "rate", "warmup", "decay", "weight_decay", "average", "seed", "workers", "device")
+        },
         evaluate_every=given["evaluate_every"],
         save_every=given["save_every"],
         batches=BatchOptions(seconds=given["seconds"], longest=given["longest"], short_first=given["short_first"]),

@@ -20,14 +20,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `asrbias transcribe` to a parser."""
     parser.description = "Transcribe recordings; names from the list are written as the list writes them."
     parser.add_argument("audio", nargs="*", type=Path, metavar="AUDIO", help="wav, flac, mp3, ogg, opus, m4a, ...")
-    parser.add_argument("--entities", type=Path, metavar="FILE", help="the list; with --manifest it is added to each line's own")
-    parser.add_argument("--manifest", type=Path, metavar="FILE", help="JSON lines with `audio`, optionally `id`, `entities`, `list`")
+    parser.add_argument(
+        "--entities", type=Path, metavar="FILE", help="the list; with --manifest it is added to each line's own"
+    )
+    parser.add_argument(
+        "--manifest", type=Path, metavar="FILE", help="JSON lines with `audio`, optionally `id`, `entities`, `list`"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="with --manifest: JSON lines with the hypotheses")
     parser.add_argument("--no-list", action="store_true", help="use no list at all, not even those of the manifest")
     parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda", help="default: %(default)s")
     parser.add_argument("--beam", type=int, metavar="N", help="hypotheses kept (default: 32)")
-    parser.add_argument("--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase: strength of the list")
+    parser.add_argument(
+        "--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase: strength of the list"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
 
 

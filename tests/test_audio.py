@@ -22,7 +22,15 @@ def pitch(samples: np.ndarray, rate: int = 16_000) -> float:
 
 @pytest.mark.parametrize(
     ("ending", "options"),
-    [("wav", {}), ("flac", {}), ("ogg", {}), ("aiff", {}), ("au", {}), ("mp3", {}), ("opus", {"format": "OGG", "subtype": "OPUS"})],
+    [
+        ("wav", {}),
+        ("flac", {}),
+        ("ogg", {}),
+        ("aiff", {}),
+        ("au", {}),
+        ("mp3", {}),
+        ("opus", {"format": "OGG", "subtype": "OPUS"}),
+    ],
 )
 def test_formats(tmp_path: Path, ending: str, options: dict[str, str]) -> None:
     path = tmp_path / f"tone.{ending}"

@@ -13,11 +13,14 @@ from asrbias.cli import COMMANDS, main
 from asrbias.recognizer import MODELS
 
 DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
-needs_starter = pytest.mark.skipif(not (MODELS / "starter").is_dir(), reason="the starter model is not in this checkout")
+needs_starter = pytest.mark.skipif(
+    not (MODELS / "starter").is_dir(), reason="the starter model is not in this checkout"
+)
 
 
 def test_import_is_quick_and_loads_no_torch() -> None:
-    code = "import sys, time; s = time.perf_counter(); import asrbias; print(time.perf_counter() - s, 'torch' in sys.modules)"
+    code = "import sys, time; s = time.perf_counter(); import asrbias; "
+    code += "print(time.perf_counter() - s, 'torch' in sys.modules)"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert float(printed[0]) < 0.3 and printed[1] == "False"
 

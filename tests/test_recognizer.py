@@ -67,7 +67,7 @@ def test_lists_must_fit_the_recordings(tiny: Recognizer) -> None:
         tiny.transcribe_batch([noise(0.2), noise(0.2)], [["ab"]])
     with pytest.raises(TypeError, match="a list of entities for each recording"):
         tiny.transcribe_batch([noise(0.2)], ["kyiv"])  # type: ignore[list-item]
-    with pytest.raises((TypeError, ValueError), match="str|kyiv"):
+    with pytest.raises((TypeError, ValueError), match="one str"):
         tiny.transcribe(noise(0.2), "kyiv")  # type: ignore[arg-type]
 
 
@@ -89,7 +89,14 @@ def test_silence_is_an_empty_transcript(starter: Recognizer) -> None:
 
 def hypothesis(words: tuple[Word, ...], score: float) -> Hypothesis:
     return Hypothesis(
-        text=" ".join(w.text for w in words), tokens=(), score=score, acoustic=score, bias=0, lm=0, words=words, frames=()
+        text=" ".join(w.text for w in words),
+        tokens=(),
+        score=score,
+        acoustic=score,
+        bias=0,
+        lm=0,
+        words=words,
+        frames=(),
     )
 
 
@@ -112,7 +119,9 @@ def test_a_phrase_is_shown_once_in_its_display_form() -> None:
 
 def test_readings_with_the_same_text_count_once() -> None:
     a, b = (Word(text=t, start=0, end=1, confidence=0.5) for t in "ab")
-    transcript = build_transcript([hypothesis((a,), -1), hypothesis((a,), -2), hypothesis((b,), -3)], None, 0.04, 1.0, 5)
+    transcript = build_transcript(
+        [hypothesis((a,), -1), hypothesis((a,), -2), hypothesis((b,), -3)], None, 0.04, 1.0, 5
+    )
     assert [(one.text, one.score) for one in transcript.nbest] == [("a", -1), ("b", -3)]
     assert build_transcript([], None, 0.04, 1.0, 5).text == ""
 

@@ -26,7 +26,16 @@ def command(tmp_path: Path) -> list[str]:
     write_shard(tmp_path / "toy", (({"id": t, "text": t, "corpus": "toy"}, speak(t)) for t in TEXTS))
     Vocabulary.from_characters(" 'abcdefghijklmnopqrstuvwxyz").save(tmp_path / "tokens")
     sizes = "--dim 16 --layers 2 --heads 2 --steps 12 --warmup 2 --seconds 2 --workers 0 --save-every 2 --threads 1"
-    return ["-m", "asrbias", "train", "--data", str(tmp_path / "toy.jsonl"), "--tokens", str(tmp_path / "tokens"), *sizes.split()]
+    return [
+        "-m",
+        "asrbias",
+        "train",
+        "--data",
+        str(tmp_path / "toy.jsonl"),
+        "--tokens",
+        str(tmp_path / "tokens"),
+        *sizes.split(),
+    ]
 
 
 def test_a_run_killed_by_sigkill_ends_as_if_it_had_not_been(command: list[str], tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def _filter(wave: Wave, impulse: Wave) -> Wave:
     """The wave through a short filter, by FFT, its length kept."""
     size = 1 << (len(wave) + len(impulse) - 2).bit_length()
     x = torch.fft.rfft(torch.from_numpy(wave), size) * torch.fft.rfft(torch.from_numpy(impulse), size)
-    return torch.fft.irfft(x, size)[: len(wave)].numpy()
+    filtered: Wave = torch.fft.irfft(x, size)[: len(wave)].numpy()
+    return filtered
 
 
 def _room(draw: np.random.Generator) -> Wave:
@@ -73,7 +74,8 @@ def _room(draw: np.random.Generator) -> Wave:
 def _equaliser(draw: np.random.Generator) -> Wave:
     """A 65-tap filter whose gain wanders by up to 12 dB over 8 points of the spectrum."""
     points = np.interp(np.linspace(0, 7, 33), np.arange(8), draw.uniform(-12, 6, 8))
-    return np.roll(np.fft.irfft(10 ** (points / 20)), 32).astype(np.float32)
+    impulse: Wave = np.roll(np.fft.irfft(10 ** (points / 20)), 32).astype(np.float32)
+    return impulse
 
 
 def _add_noise(wave: Wave, snr: float, draw: np.random.Generator) -> Wave:

@@ -19,7 +19,8 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader
@@ -28,7 +29,14 @@ from asrbias.encoder import EncoderConfig
 from asrbias.model import Model, load_model, save_model
 from asrbias.tokens import Vocabulary
 from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment
-from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, last_weights, load_checkpoint, save_checkpoint
+from asrbias.training.checkpoint import (
+    CHECKPOINT_FILE,
+    Average,
+    Progress,
+    last_weights,
+    load_checkpoint,
+    save_checkpoint,
+)
 from asrbias.training.data import Batch, BatchDataset, BatchOptions, Example, Source, plan_epoch, read_examples
 from asrbias.training.evaluate import evaluate
 from asrbias.training.objective import ObjectiveOptions, objective
@@ -75,8 +83,8 @@ def train_base(
 ) -> Path:
     """Train, or go on where `output` stopped; returns `output`, a model folder with the averaged weights.
 
-    Either `init` (an earlier model folder) or `config` and `vocabulary` must be given. With `init_last` the start is the
-    last weights of the earlier run's checkpoint instead of their average, which lags where a model still learns fast.
+    Either `init` (an earlier model folder) or `config` and `vocabulary` must be given. With `init_last` the start is
+    the last weights of the earlier run's checkpoint, not their average, which lags where a model still learns fast.
     """
     if init is not None:
         model = load_model(init)
@@ -103,7 +111,11 @@ class BaseTrainer:
         self.model = model
         self.model.to(self.device)
         self.run_settings = {
-            **{k: v for k, v in asdict(options).items() if k not in ("workers", "device", "evaluate_every", "save_every", "report_every")},
+            **{
+                k: v
+                for k, v in asdict(options).items()
+                if k not in ("workers", "device", "evaluate_every", "save_every", "report_every")
+            },
             "sources": [(str(source.paths), source.weight) for source in sources],
             "world": self.world,
             "encoder": asdict(self.model.encoder.config),
@@ -137,11 +149,19 @@ class BaseTrainer:
         hours = sum(e.utterance.samples for e in examples) / self.options.batches.sample_rate / 3600
         long = sum(e.utterance.samples > limit for e in examples)
         left = f", {long} longer than {self.options.batches.longest:g} s left out" if long else ""
-        self.console.print(f"{source.paths[0].parent}: {len(examples)} utterances, {hours:.2f} h, weight {source.weight:g}{left}")
+        self.console.print(
+            f"{source.paths[0].parent}: {len(examples)} utterances, {hours:.2f} h, weight {source.weight:g}{left}"
+        )
         return examples
 
     def run(self) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Bar(*columns, console=self.console) as bar:
             task = bar.add_task("training", total=self.options.steps, completed=self.progress.step)
             since, heard = time.monotonic(), 0.0
@@ -154,12 +174,16 @@ class BaseTrainer:
                     speed = heard / (time.monotonic() - since)
                     since, heard = time.monotonic(), 0.0
                     bar.update(task, completed=step, description=f"loss {parts['last']:.2f} phone {parts['phone']:.2f}")
-                    self._log({"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed})
+                    self._log(
+                        {"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed}
+                    )
                 last = step >= self.options.steps
                 if (step % self.options.evaluate_every == 0 or last) and self.rank == 0:
                     self._evaluate(step)
                 if (step % self.options.save_every == 0 or last) and self.rank == 0:
-                    save_checkpoint(self.output, self.model.encoder, self.average, self.optimizer, self.progress, self.run_settings)
+                    save_checkpoint(
+                        self.output, self.model.encoder, self.average, self.optimizer, self.progress, self.run_settings
+                    )
 
     def _batches(self) -> Iterator[Batch]:
         """Batches from where the run stands to its last step."""
@@ -168,7 +192,9 @@ class BaseTrainer:
             plan = plan_epoch(self.sources, options.batches, options.seed, self.progress.epoch)
             plan = plan[: len(plan) // self.world * self.world][self.rank :: self.world]
             if not plan:
-                raise ValueError("There is less than one batch a process in the training data; give more, or fewer seconds a batch.")
+                raise ValueError(
+                    "There is less than one batch a process in the training data; give more, or fewer seconds a batch."
+                )
             seed = (options.seed * 1_000_003 + self.progress.epoch) * 64 + self.rank
             dataset = BatchDataset(plan, options.augment, seed)
             rest = range(self.progress.batch, len(plan))
@@ -185,7 +211,9 @@ class BaseTrainer:
 
     def _update(self, batch: Batch) -> dict[str, float]:
         options, step = self.options, self.progress.step
-        batch = replace(batch, **{k: v.to(self.device, non_blocking=True) for k, v in vars(batch).items() if k != "texts"})
+        batch = replace(
+            batch, **{k: v.to(self.device, non_blocking=True) for k, v in vars(batch).items() if k != "texts"}
+        )
         with torch.no_grad():
             features, frames = self.model.features(batch.audio, batch.samples)
             generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step * 64 + self.rank)
@@ -197,7 +225,7 @@ class BaseTrainer:
                 output = self.forward(features, frames)
             loss, parts = objective(output, batch, options.objective)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.encoder.parameters(), options.clip)
         if math.isfinite(norm):
             self.optimizer.step()
@@ -223,9 +251,12 @@ class BaseTrainer:
     def _log(self, row: dict[str, Any]) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
         with open(self.output / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()}) + "\n")
+            file.write(
+                json.dumps({key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()})
+                + "\n"
+            )
 
 
 def fast_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
     """On a CPU the plain attention kernel trains 10 to 15 % faster than the fused one (docs/log.md)."""
-    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()  # type: ignore[no-any-return]
+    return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()

@@ -43,7 +43,12 @@ class Average:
 
 
 def save_checkpoint(
-    folder: Path, encoder: nn.Module, average: Average, optimizer: torch.optim.Optimizer, progress: Progress, run: dict[str, Any]
+    folder: Path,
+    encoder: nn.Module,
+    average: Average,
+    optimizer: torch.optim.Optimizer,
+    progress: Progress,
+    run: dict[str, Any],
 ) -> None:
     """Write `folder`/checkpoint.safetensors; `run` is what must be the same when it goes on."""
     tensors: dict[str, Tensor] = {f"weight/{k}": v for k, v in encoder.state_dict().items()}
@@ -52,7 +57,8 @@ def save_checkpoint(
         tensors |= {f"optimizer/{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_whole(
-        folder / CHECKPOINT_FILE, save(flat, {"progress": json.dumps(vars(progress)), "run": json.dumps(run, default=str)})
+        folder / CHECKPOINT_FILE,
+        save(flat, {"progress": json.dumps(vars(progress)), "run": json.dumps(run, default=str)}),
     )
 
 
@@ -68,7 +74,7 @@ def load_checkpoint(
         if changed:
             changes = "; ".join(f"{key}: {before.get(key)!r} -> {now.get(key)!r}" for key in changed)
             raise ValueError(f"{path} was made with other settings ({changes}); use the same, or another --output.")
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {name[len(prefix) :]: value for name, value in tensors.items() if name.startswith(prefix)}
@@ -89,4 +95,5 @@ def last_weights(folder: Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; the last weights are only where a training ran.")
     with safe_open(path, framework="pt") as file:
-        return {name[len("weight/") :]: file.get_tensor(name) for name in file.keys() if name.startswith("weight/")}
+        names = [name for name in file.keys() if name.startswith("weight/")]  # noqa: SIM118
+        return {name[len("weight/") :]: file.get_tensor(name) for name in names}

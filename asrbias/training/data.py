@@ -74,7 +74,7 @@ class BatchOptions:
 
 
 def read_examples(source: Source, vocabulary: Vocabulary) -> list[Example]:
-    """The usable utterances of a source, with subword and phone targets (phones: the first pronunciation of each word)."""
+    """The usable utterances of a source with their targets; phones are those of each word's first pronunciation."""
     from asrbias.phones import PHONES, pronounce
 
     utterances = [utterance for path in source.paths for utterance in read_shard(path)]
@@ -142,7 +142,9 @@ class BatchDataset(Dataset[Batch]):
         waves = []
         for example in self.batches[number]:
             wave = self.reader.read(example.utterance).astype(np.float32) / 32768.0
-            waves.append(torch.from_numpy(wave if self.augmentation is None else augment(wave, self.augmentation, draw)))
+            waves.append(
+                torch.from_numpy(wave if self.augmentation is None else augment(wave, self.augmentation, draw))
+            )
         return collate(waves, self.batches[number])
 
 

@@ -41,4 +41,8 @@ def objective(output: EncoderOutput, batch: Batch, options: ObjectiveOptions) ->
     total = (1 - share) * last + options.phone * phone
     if middle:
         total = total + share * sum(middle[1:], middle[0]) / len(middle)
-    return total, {"last": last.item(), "middle": sum(x.item() for x in middle) / max(1, len(middle)), "phone": phone.item()}
+    return total, {
+        "last": last.item(),
+        "middle": sum(x.item() for x in middle) / max(1, len(middle)),
+        "phone": phone.item(),
+    }

@@ -41,7 +41,9 @@ def _rows(manifest: Path, lines: list[tuple[int, dict[str, Any]]], sample_rate: 
         try:
             samples = read_audio(manifest.parent / line["audio"], sample_rate=sample_rate)
         except KeyError:
-            raise ValueError(f"{manifest}:{number} has no `audio`; every line needs the path of its recording.") from None
+            raise ValueError(
+                f"{manifest}:{number} has no `audio`; every line needs the path of its recording."
+            ) from None
         except (OSError, ValueError) as error:
             raise ValueError(f"{manifest}:{number}: {error}") from error
         fields = {key: value for key, value in line.items() if key not in ("audio", "duration")}

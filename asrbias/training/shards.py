@@ -62,7 +62,13 @@ def read_shard(path: Path) -> Iterator[Utterance]:
             if row["offset"] + row["samples"] > size:
                 raise ValueError(f"{path}:{number} lies beyond the end of {pcm.name} ({size} samples); write it again.")
             yield Utterance(
-                row["id"], row["text"], row.get("speaker", ""), row.get("corpus", ""), pcm, row["offset"], row["samples"]
+                row["id"],
+                row["text"],
+                row.get("speaker", ""),
+                row.get("corpus", ""),
+                pcm,
+                row["offset"],
+                row["samples"],
             )
 
 

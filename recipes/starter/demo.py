@@ -2,8 +2,8 @@
 
     python recipes/starter/demo.py
 
-The recordings beside this file are synthetic speech made by demo_audio.py; neither their sentences nor the names in them
-are in any training text (held_out_names.txt).
+The recordings beside this file are synthetic speech made by demo_audio.py; neither their sentences nor the names in
+them are in any training text (held_out_names.txt).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 import time
 from pathlib import Path
 
-import asrbias
 from rich.console import Console
 from rich.text import Text
 
+import asrbias
 from asrbias.transcribe_command import coloured
 
 FOLDER = Path(__file__).parent / "demo"

@@ -1,10 +1,10 @@
 """A manifest whose every line has the list that the recognizer is to be given, by the protocol of docs/scoring.md.
 
-    python recipes/starter/lists.py ../shared/speech/test/manifest.jsonl --distractors ../shared/speech/distractors.txt \\
-        --count 100 --output runs/test-100.jsonl
+    python recipes/starter/lists.py ../shared/speech/test/manifest.jsonl \\
+        --distractors ../shared/speech/distractors.txt --count 100 --output runs/test-100.jsonl
 
-The list of N for an utterance is its own entities and the first N distractors; with --distractors-only, the latter alone:
-biasing must then change nothing.
+The list of N for an utterance is its own entities and the first N distractors; with --distractors-only, the latter
+alone: biasing must then change nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Last stage of the starter: the trained folder, in half precision, into the package.
 
-    python recipes/starter/ship.py runs/s3 --output asrbias/models/starter
+python recipes/starter/ship.py runs/s3 --output asrbias/models/starter
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """What the strength of biasing does on held-out speech: entity F1 and WER over the bonus. For dev, never for test.
 
-    python recipes/starter/sweep.py ../shared/speech/dev/manifest.jsonl --distractors ../shared/speech/distractors.txt --model runs/base
+    python recipes/starter/sweep.py ../shared/speech/dev/manifest.jsonl \\
+        --distractors ../shared/speech/distractors.txt --model runs/base
 
-Posteriors are computed once. Two lists an utterance: its entities and N distractors (F1, WER), and N distractors alone (WER,
-which must not rise).
+Posteriors are computed once. Two lists an utterance: its entities and N distractors (F1, WER), and N distractors alone
+(WER, which must not rise).
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def main() -> None:
     parser.add_argument("--distractors", type=Path, required=True)
     parser.add_argument("--count", type=int, default=100, help="distractors in each list (default: %(default)s)")
     parser.add_argument("--model", default="starter")
-    parser.add_argument("--bonus", type=float, nargs="+", default=[0.5, 1.0, 1.5, 2.0, 2.5, 3.0], help="nats per character")
+    parser.add_argument(
+        "--bonus", type=float, nargs="+", default=[0.5, 1.0, 1.5, 2.0, 2.5, 3.0], help="nats per character"
+    )
     arguments = parser.parse_args()
     lines = [json.loads(line) for line in arguments.manifest.read_text(encoding="utf-8").splitlines()]
     recognizer = load(arguments.model)
@@ -45,11 +48,15 @@ def main() -> None:
         decoder = Decoder(recognizer.decoder.labels, blank=recognizer.decoder.blank, options=options)
         row = []
         for lists in (own, [alone] * len(lines)):
-            texts = [found[0].text if found else "" for found in decoder.decode_batch(posteriors, entities=lists if bonus else None)]
+            texts = [
+                found[0].text if found else ""
+                for found in decoder.decode_batch(posteriors, entities=lists if bonus else None)
+            ]
             row.append(score(references, texts, entities=entities, lists=lists).totals)
         e = row[0].entities
         table.add_row(
-            f"{bonus:g}", *(f"{x or 0:.2f}" for x in (row[0].wer.error_rate, e.precision, e.recall, e.f1, row[1].wer.error_rate))
+            f"{bonus:g}",
+            *(f"{x or 0:.2f}" for x in (row[0].wer.error_rate, e.precision, e.recall, e.f1, row[1].wer.error_rate)),
         )
     Console().print(table)
 

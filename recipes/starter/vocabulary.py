@@ -1,6 +1,7 @@
 """Stage 2 of the starter: a SentencePiece vocabulary from the sentences and names of the text folder.
 
-    python recipes/starter/vocabulary.py --text ../shared/text --manifest ../shared/speech/train/manifest.jsonl --size 256 --output runs/tokens
+    python recipes/starter/vocabulary.py --text ../shared/text --manifest ../shared/speech/train/manifest.jsonl \\
+        --size 256 --output runs/tokens
 
 Names are put in beside sentences, so that pieces fit names too.
 """
