@@ -31,12 +31,14 @@ SECONDS_PER_FRAME = 0.04
 
 def make_words(random: np.random.Generator, count: int) -> list[str]:
     """Pronounceable made-up words, each once."""
-    onsets = "b c ch d f g gr h j k kr l m n p pr r s sh st t th tr v w y z".split() + [""]
+    onsets = ["", *"b c ch d f g gr h j k kr l m n p pr r s sh st t th tr v w y z".split()]
     vowels, codas = "a e i o u ai ee oo ia".split(), ["", "", "n", "r", "s", "l", "nd", "m", "ck", "t"]
     words: dict[str, None] = {}
     while len(words) < count:
         syllables = random.integers(1, 5)
-        words["".join(random.choice(onsets) + random.choice(vowels) + random.choice(codas) for _ in range(syllables))] = None
+        words[
+            "".join(random.choice(onsets) + random.choice(vowels) + random.choice(codas) for _ in range(syllables))
+        ] = None
     return [word for word in words if len(word) > 1]
 
 

@@ -17,7 +17,12 @@ from asrbias.entities import Entity, EntityList
 CHARACTERS = ["<blank>", " ", "a", "b"]
 PIECES = ["▁", "▁a", "a", "<blank>", "b", "▁ab", "ab▁b"]
 EVERYTHING = DecodeOptions(
-    beam=1_000_000, nbest=1_000_000, top_k=1000, token_threshold=math.inf, phrase_threshold=math.inf, beam_threshold=math.inf
+    beam=1_000_000,
+    nbest=1_000_000,
+    top_k=1000,
+    token_threshold=math.inf,
+    phrase_threshold=math.inf,
+    beam_threshold=math.inf,
 )
 
 words = st.text("ab", min_size=1, max_size=3)
@@ -64,7 +69,9 @@ def oracle_bias(text: str, entities: Sequence[Entity], bonus: float = 1.0) -> fl
     return parse(0) + negative
 
 
-def decode(labels: Sequence[str], log_probs: np.ndarray, entities: object, options: DecodeOptions = EVERYTHING) -> list[Hypothesis]:
+def decode(
+    labels: Sequence[str], log_probs: np.ndarray, entities: object, options: DecodeOptions = EVERYTHING
+) -> list[Hypothesis]:
     return Decoder(labels, blank=labels.index("<blank>"), options=options).decode(log_probs, entities)
 
 
@@ -88,7 +95,11 @@ def test_wide_beam_equals_enumeration(labels: list[str], frames: int, seed: int,
 
 
 @settings(max_examples=40, deadline=None)
-@given(seed=seeds, entities=st.lists(st.builds(lambda p, w: Entity(p, weight=w), phrases, weights), min_size=1, max_size=6), data=st.data())
+@given(
+    seed=seeds,
+    entities=st.lists(st.builds(lambda p, w: Entity(p, weight=w), phrases, weights), min_size=1, max_size=6),
+    data=st.data(),
+)
 def test_order_of_the_list_changes_nothing(seed: int, entities: list[Entity], data: st.DataObject) -> None:
     shuffled = data.draw(st.permutations(entities))
     log_probs = matrix(seed, 12, len(PIECES))
@@ -146,7 +157,7 @@ LETTERS = ["<blank>", " ", *"abcdefghijklmnopqrstuvwxyz"]
 
 
 def say(text: str, **doubts: float) -> np.ndarray:
-    """The text, a frame a letter; `o=0.3` leaves 0.3 to the letter itself and 0.7 to the one after it in the alphabet."""
+    """The text, a frame a letter; `o=0.3` leaves 0.3 to the letter itself, the rest to the next of the alphabet."""
     columns = [{c: doubts[c], chr(ord(c) + 1): 0.99 - doubts[c]} if c in doubts else {c: 0.99} for c in text]
     spaced = [column for c in columns for column in (c, {})]
     return speak(LETTERS, *spaced)
