@@ -206,7 +206,7 @@ def test_one_bad_recording_does_not_end_the_run(tiny: Recognizer, manifest: Path
         ("", "has no lines"),
         ('{"audio": "a.wav"\n', ":1 is no JSON"),
         ('{"text": "x"}\n', ":1 has no `audio` path"),
-        ('{"audio": "a.wav", "entities": "kyiv"}\n', "the list is str"),
+        ('{"audio": "a.wav", "entities": 7}\n', "the list is 7"),
         ('{"id": "x", "audio": "a"}\n{"id": "x", "audio": "b"}\n', ":2: the id 'x' is that of line 1"),
     ],
 )

@@ -50,7 +50,8 @@ def augment(wave: Wave, options: AugmentOptions, draw: np.random.Generator) -> W
     if draw.random() < options.noise:
         wave = _add_noise(wave, draw.uniform(*options.snr), draw)
     peak = float(np.abs(wave).max()) + 1e-6
-    return (wave * (draw.uniform(0.05, 0.9) / peak)).astype(np.float32)
+    levelled: Wave = (wave * (draw.uniform(0.05, 0.9) / peak)).astype(np.float32)
+    return levelled
 
 
 def _filter(wave: Wave, impulse: Wave) -> Wave:
@@ -85,7 +86,8 @@ def _add_noise(wave: Wave, snr: float, draw: np.random.Generator) -> Wave:
     phase = draw.random(size // 2 + 1, dtype=np.float32) * (2 * np.pi)
     noise = np.fft.irfft(shape * np.exp(1j * phase), size)[: len(wave)]
     power = float(np.square(wave).mean()) / (float(np.square(noise).mean()) + 1e-12)
-    return (wave + noise * np.sqrt(power * 10 ** (-snr / 10))).astype(np.float32)
+    noisy: Wave = (wave + noise * np.sqrt(power * 10 ** (-snr / 10))).astype(np.float32)
+    return noisy
 
 
 def spec_augment(features: Tensor, frames: Tensor, options: SpecAugmentOptions, generator: torch.Generator) -> Tensor:
