@@ -31,8 +31,9 @@ _SPECIAL = {
     "ı": "i", "ȷ": "j", "ŋ": "ng", "Ŋ": "Ng", "ə": "e", "Ə": "E", "ĸ": "k", "ſ": "s", "ƒ": "f", "ʒ": "zh", "Ʒ": "Zh",
     "™": " ", "℠": " ", "®": " ", "©": " ", "№": " No. ",
     "½": " one half ", "¼": " one quarter ", "¾": " three quarters ", "⅓": " one third ", "⅔": " two thirds ",
-    "⅛": " one eighth ", "⁄": "/", "²": " squared ", "³": " cubed ",
-    "°": " degrees ", "℃": " degrees celsius ", "℉": " degrees fahrenheit ", "…": " ", "×": " x ", "÷": " divided by ", "±": " plus or minus ", "−": "-",
+    "⅛": " one eighth ", "⁄": "/", "²": " squared ", "³": " cubed ", "…": " ", "−": "-",
+    "°": " degrees ", "℃": " degrees celsius ", "℉": " degrees fahrenheit ",
+    "×": " x ", "÷": " divided by ", "±": " plus or minus ",
     "‘": "'", "’": "'", "ʼ": "'", "ʻ": "'", "ʹ": "'", "′": "'", "‛": "'", "´": "'", "`": "'", "＇": "'",
     "µ": " micro ", "€": "€", "£": "£", "¥": "¥", "₹": "₹",
 }  # fmt: skip
