@@ -84,8 +84,8 @@ def as_matrix(log_probs: Any, size: int | None = None, name: str = "log_probs") 
     array = np.asarray(log_probs)
     if array.dtype.kind != "f":
         raise LogProbsTypeError(
-            f"{name} is {type(log_probs).__name__} of {array.dtype}; give floats [T, V], as a numpy array or torch tensor"
-            " of log-probabilities."
+            f"{name} is {type(log_probs).__name__} of {array.dtype}; give floats [T, V] as a numpy array or "
+            "torch tensor."
         )
     labels = "V labels" if size is None else f"{size} labels"
     if array.ndim != 2:

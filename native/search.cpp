@@ -54,7 +54,7 @@ PhraseTracker::Ranking PhraseTracker::ranking(Cursor at) const {
         slope = std::max(slope, steep);
         if (partial > 0) best = std::max(best, boundaries_[back(at.word, match.words - 1)].best + partial);
     }
-    return {best + settled.penalty, best > settled.best, slope};
+    return {best + settled.penalty, best > settled.best + SLACK, slope};
 }
 
 double PhraseTracker::final(Cursor at) const {
@@ -143,18 +143,23 @@ void Search::choose_tokens(const float* log_probs) {
     for (int block = 0; block < blocks; ++block) {
         if (highest_[block] < floor) continue;
         for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v)
-            if (log_probs[v] >= floor && log_probs[v] + steepest_ * reach_[v].length >= reach && v != vocabulary_.blank() &&
-                vocabulary_.emitted(v))
+            if (log_probs[v] >= floor && v != vocabulary_.blank() && vocabulary_.emitted(v))
                 tokens_.push_back({log_probs[v], v});
     }
-    std::sort(tokens_.begin(), tokens_.end(), [](const Candidate& a, const Candidate& b) {
+    const auto better = [](const Candidate& a, const Candidate& b) {
         return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
-    });
-    acoustic_tokens_ = 0;
-    while (acoustic_tokens_ < tokens_.size() && acoustic_tokens_ < static_cast<size_t>(options_.top_k) &&
-           tokens_[acoustic_tokens_].log_prob >= best - options_.token_threshold)
-        ++acoustic_tokens_;
-    if (automaton_ == nullptr) tokens_.resize(acoustic_tokens_);
+    };
+    const auto top = tokens_.begin() + std::min<size_t>(tokens_.size(), options_.top_k);
+    if (top != tokens_.end()) std::nth_element(tokens_.begin(), top, tokens_.end(), better);
+    const double least = best - options_.token_threshold, faintest = best - options_.phrase_threshold;
+    const auto acoustic = std::partition(tokens_.begin(), top, [least](const Candidate& c) { return c.log_prob >= least; });
+    acoustic_tokens_ = static_cast<size_t>(acoustic - tokens_.begin());
+    const auto hopeless = [&](const Candidate& c) {
+        return steepest_ <= 0 || c.log_prob < faintest || c.log_prob + steepest_ * reach_[c.token].length < reach;
+    };
+    tokens_.erase(std::remove_if(acoustic, tokens_.end(), hopeless), tokens_.end());
+    std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
+    std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
 }
 
 void Search::extend() {
@@ -206,7 +211,7 @@ PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     if (reach.only_first && from.next_word == Automaton::START) {  // no phrase goes on across this word's end
         const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
         const double slope = match.slope, partial = slope * match.depth;
-        return {from.closed + partial, partial > 0, slope};
+        return {from.closed + partial, partial > SLACK, slope};
     }
     const size_t mark = tracker_.mark();
     const auto ranking = tracker_.ranking(tracker_.advance(from.cursor, token));
