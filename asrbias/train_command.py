@@ -45,11 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_training(group: Any) -> None:
-    from asrbias.training.augment import AugmentOptions
+    from asrbias.training.augment import AugmentOptions, SpecAugmentOptions
     from asrbias.training.base import TrainOptions
     from asrbias.training.data import BatchOptions
 
-    training, batches, augment = TrainOptions(), BatchOptions(), AugmentOptions()
+    training, batches = TrainOptions(), BatchOptions()
+    augment, spec = AugmentOptions(), SpecAugmentOptions()
     for name, default, meaning in (
         ("steps", training.steps, "updates"),
         ("rate", training.rate, "peak learning rate"),
@@ -63,6 +64,8 @@ def _add_training(group: Any) -> None:
         ("workers", training.workers, "processes that read and augment"),
         ("seconds", batches.seconds, "audio a batch"),
         ("longest", batches.longest, "seconds; longer utterances are left out"),
+        ("frequency-masks", spec.frequency_masks, "SpecAugment: bands of mels set to zero"),
+        ("time-masks", spec.time_masks, "SpecAugment: stretches of time set to zero"),
         ("noise", augment.noise, "probability of added noise"),
         ("room", augment.room, "probability of an artificial room"),
         ("colour", augment.colour, "probability of a random equaliser"),
@@ -82,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from asrbias.encoder import EncoderConfig
     from asrbias.tokens import Vocabulary
-    from asrbias.training.augment import AugmentOptions
+    from asrbias.training.augment import AugmentOptions, SpecAugmentOptions
     from asrbias.training.base import TrainOptions, train_base
     from asrbias.training.data import BatchOptions, Source
     from asrbias.training.objective import ObjectiveOptions
@@ -101,6 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
         save_every=given["save_every"],
         batches=BatchOptions(seconds=given["seconds"], longest=given["longest"], short_first=given["short_first"]),
         objective=ObjectiveOptions(phone=given["phone"]),
+        spec_augment=SpecAugmentOptions(frequency_masks=given["frequency_masks"], time_masks=given["time_masks"]),
         augment=replace(AugmentOptions(), **{key: given[key] for key in ("noise", "room", "colour")}),
     )
     vocabulary = config = None
