@@ -40,6 +40,24 @@ def test_formats(tmp_path: Path, ending: str, options: dict[str, str]) -> None:
     assert pitch(samples) == pytest.approx(440, abs=4)
 
 
+@pytest.mark.parametrize(("ending", "codec"), [("m4a", "aac"), ("mp4", "aac"), ("webm", "libopus")])
+def test_containers_through_pyav(tmp_path: Path, ending: str, codec: str) -> None:
+    av = pytest.importorskip("av", reason="PyAV (the extra `audio`) is not installed")
+    path = tmp_path / f"tone.{ending}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=48_000, layout="stereo")
+        wave = tone(48_000, 1.0)
+        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    samples = load_audio(path)
+    assert abs(len(samples) - 16_000) < 2_000 and pitch(samples) == pytest.approx(440, abs=4)
+    path.write_bytes(b"no container at all" * 20)
+    with pytest.raises(AudioError, match="cannot be read as audio"):
+        load_audio(path)
+
+
 @pytest.mark.parametrize("rate", [8_000, 11_025, 44_100, 48_000, 96_000])
 def test_any_rate_keeps_length_and_pitch(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "tone.wav"
