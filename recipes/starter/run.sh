@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# The starter model from nothing: bash recipes/starter/run.sh SHARED WORK
+#   SHARED  folder with speech/ and text/ (not part of the project)
+#   WORK    folder for audio and runs (about 6 GB)
+# Every stage is skipped where its result is there already, and trainings go on where they stopped. Run it in the project's
+# environment (make setup; source .venv/bin/activate). PRECEDE="chrt -r 1" keeps a training ahead of all else on a busy machine.
+set -euo pipefail
+shared=$(realpath "$1") work=$(realpath -m "$2") here=$(dirname "$(realpath "$0")")
+train="${PRECEDE:-} asrbias train --dev $work/real/dev.jsonl"
+export OMP_WAIT_POLICY=PASSIVE
+mkdir -p "$work"
+
+# 1 and 2: real speech decoded once, a shard a corpus; the vocabulary
+[ -e "$work/real/train-commonvoice-en.jsonl" ] || asrbias pack "$shared/speech/train/manifest.jsonl" "$work/real/train" --by corpus
+[ -e "$work/real/dev.jsonl" ] || asrbias pack "$shared/speech/dev/manifest.jsonl" "$work/real/dev"
+[ -e "$work/tokens/tokens.model" ] || python "$here/vocabulary.py" --text "$shared/text" \
+    --manifest "$shared/speech/train/manifest.jsonl" --size 256 --output "$work/tokens"
+
+# 3: synthetic speech, an hour a shard (the needed Debian packages: flite, espeak-ng)
+say() { python "$here/synthesize.py" "$work/$1" --text "$shared/text" --exclude "$shared"/speech/{dev,test}/manifest.jsonl \
+    --voices "$2" --hours "$3" --jobs "$(nproc)" --seed "$4"; }
+say flite flite-slt 6 1
+say flite flite 8 1
+say espeak espeak 8 7
+say mixed mixed 6 11
+
+# 4a: one clear voice, short utterances first, until the plateau is left
+[ -e "$work/s1/done" ] || { $train --data "$work/flite/flite-slt-*.jsonl" --tokens "$work/tokens" --output "$work/s1" \
+    --steps 1000 --rate 8e-4 --warmup 300 --decay 0 --seconds 48 --short-first --phone 1.0 \
+    --noise 0 --room 0 --colour 0 --average 0.98 --evaluate-every 250; touch "$work/s1/done"; }
+
+# 4b to 4d: real speech, more of it and less augmentation as it goes
+real=() ; for part in commonvoice-en=2 speechocean762=1.5 robotutor=1 robotutor-words=0.5 cathy=0.7 african-storybook=1 ljspeech=1; do
+    real+=(--data "$work/real/train-${part%=*}.jsonl=${part#*=}"); done
+[ -e "$work/s2/done" ] || { $train "${real[@]}" --data "$work/flite/flite-0*.jsonl=0.5" --data "$work/flite/flite-slt-*.jsonl=0.15" \
+    --init "$work/s1" --init-last --output "$work/s2" --steps 1400 --rate 1e-3 --warmup 200 --decay 0 --seconds 90 --phone 0.5 \
+    --noise 0.4 --room 0.15 --colour 0.3 --average 0.99 --evaluate-every 400; touch "$work/s2/done"; }
+light=(--noise 0.2 --room 0 --colour 0.2 --frequency-masks 1 --time-masks 2 --phone 0.3 --seconds 96 --evaluate-every 400)
+[ -e "$work/s3/done" ] || { $train "${real[@]}" --data "$work/flite/flite-0*.jsonl=0.15" --data "$work/espeak/*.jsonl=0.25" \
+    --init "$work/s2" --init-last --output "$work/s3" --steps 1300 --rate 1e-3 --warmup 100 --decay 0 --average 0.99 \
+    "${light[@]}"; touch "$work/s3/done"; }
+real=() ; for part in commonvoice-en=2.5 speechocean762=1.5 robotutor=1 robotutor-words=0.3 cathy=0.5 african-storybook=1 ljspeech=1; do
+    real+=(--data "$work/real/train-${part%=*}.jsonl=${part#*=}"); done
+[ -e "$work/s4/done" ] || { $train "${real[@]}" --data "$work/mixed/mixed-*.jsonl=0.25" --data "$work/espeak/*.jsonl=0.1" \
+    --init "$work/s3" --init-last --output "$work/s4" --steps 2900 --rate 1.2e-3 --warmup 100 --decay 1.0 --average 0.995 \
+    "${light[@]}"; touch "$work/s4/done"; }
+
+# 5 to 7: look at the bonus on dev (its default is in DecodeOptions), ship, measure on test
+python "$here/ship.py" "$work/s4" --output "$here/../../asrbias/models/starter"
+python "$here/sweep.py" "$shared/speech/dev/manifest.jsonl" --distractors "$shared/speech/distractors.txt"
+bash "$here/figures.sh" "$shared" "$work/figures"
