@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    pass
-
 Samples = npt.NDArray[np.float32]
-AudioInput = "str | PathLike[str] | npt.NDArray[Any] | torch.Tensor | tuple[npt.NDArray[Any] | torch.Tensor, int]"
+# The integers that audio is kept in, by what they are divided by. An int64 array (what a list of ints becomes) holds
+# 16-bit samples as a rule: by its own range it would be silence.
+INTEGERS = {"int8": 127, "int16": 32_767, "int32": 2_147_483_647}
 RATES = (1_000, 768_000)  # Hz: outside this, a rate is a mistake (kHz given for Hz, or a length for a rate)
 CONTAINERS = (".m4a", ".mp4", ".webm", ".aac", ".mka", ".mkv", ".mov")  # what libsndfile does not read and PyAV does
 
@@ -25,8 +24,8 @@ class AudioError(ValueError):
 def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
     """A path, an array at the model's rate, or a pair (array, rate in Hz) -> mono samples [S] in about -1..1.
 
-    Arrays are [S], [channels, S] or [S, channels] (the shorter axis is the channels); integer arrays are scaled by
-    their type's range. Channels are averaged.
+    Arrays are [S], [channels, S] or [S, channels] (the shorter axis is the channels; they are averaged), of any float
+    type, or of int8, int16, int32 or uint8, which are scaled by their type's range.
     """
     if isinstance(source, (str, PathLike)):
         return read_audio(Path(source), sample_rate=sample_rate)
@@ -37,9 +36,9 @@ def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
         if len(source) != 2:
             raise AudioError(f"Audio was given as a tuple of {len(source)}; give a path, or (array, rate in Hz).")
         source, rate = source
-    if hasattr(source, "detach"):
-        source = source.detach().cpu().numpy()
-    return _prepare(_scale(np.asarray(source)), rate, sample_rate, "the array")
+        if isinstance(source, (str, PathLike)):
+            raise AudioError(f"The path {str(source)!r} came with a rate; a file tells its own, give the path alone.")
+    return _prepare(_scale(_array(source)), rate, sample_rate, "the array")
 
 
 def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:
@@ -91,19 +90,38 @@ def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), rate
 
 
+def _array(source: Any) -> npt.NDArray[Any]:
+    """Whatever holds samples, as numpy has it."""
+    if hasattr(source, "detach"):  # torch, without importing it
+        source = source.detach().cpu()
+        source = (source.float() if source.is_floating_point() else source).numpy()  # numpy has no bfloat16
+    try:
+        array = np.asarray(source)
+    except ValueError as error:
+        raise AudioError("The samples are lists of unequal length; give [samples] or [channels, samples].") from error
+    if array.ndim == 0:
+        raise AudioError(
+            f"Audio was given as {type(source).__name__}; give a path, an array of samples, or (array, rate in Hz)."
+        )
+    return array
+
+
 def _scale(data: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """Integers by their type's range, two-dimensional arrays to one channel."""
+    if data.ndim > 2:
+        raise AudioError(f"The array has shape {data.shape}; give [samples] or [channels, samples].")
     if data.dtype == np.uint8:
         data = (data.astype(np.float32) - 128.0) / 128.0
-    elif np.issubdtype(data.dtype, np.integer):
-        data = data.astype(np.float32) / float(np.iinfo(data.dtype).max)
+    elif data.dtype.name in INTEGERS:
+        data = data.astype(np.float32) / float(INTEGERS[data.dtype.name])
     elif not np.issubdtype(data.dtype, np.floating):
-        raise AudioError(f"The array holds {data.dtype}; give floating-point samples in -1..1 or integers.")
-    if data.ndim == 2:
+        raise AudioError(
+            f"The array holds {data.dtype}; give floating-point samples in -1..1, or {', '.join(INTEGERS)} or uint8."
+        )
+    if data.ndim == 2 and data.size:
         data = data.mean(int(np.argmin(data.shape)))
-    if data.ndim != 1:
-        raise AudioError(f"The array has shape {data.shape}; give [samples] or [channels, samples].")
-    return data.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite is what _prepare then says of it
+        return data.reshape(-1).astype(np.float32)
 
 
 def _prepare(data: npt.NDArray[np.float32], rate: Any, wanted: int, name: str) -> Samples:
