@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 from asrbias import __version__
@@ -37,15 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     chosen = next((word for word in given if word in COMMANDS), None)
     parsed = build_parser(chosen).parse_args(given)
+
+    def say(message: Warning | str, *_: object, **__: object) -> None:
+        print(f"asrbias {parsed.command}: {message}", file=sys.stderr)
+
     try:
-        status: int = importlib.import_module(COMMANDS[parsed.command][0]).run(parsed)
-        return status
+        with warnings.catch_warnings():
+            warnings.showwarning = say  # without the line of code that Python shows
+            status: int = importlib.import_module(COMMANDS[parsed.command][0]).run(parsed)
+            return status
     except (ValueError, TypeError, OSError) as error:
-        print(f"asrbias {parsed.command}: {error}", file=sys.stderr)
+        say(sentence(error))
         return 2
     except KeyboardInterrupt:
-        print(f"asrbias {parsed.command}: stopped", file=sys.stderr)
+        say("stopped")
         return 130
+
+
+def sentence(error: Exception) -> str:
+    """What an error says, in one line; the file, not a number, leads what the system says of it."""
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; check the path and who may use it."
+    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Manifests: JSON lines of recordings in, the same lines with hypotheses out; an interrupted run goes on.
 
-While a run lasts, its lines go to `OUTPUT.KEY.part`, KEY telling model, list and settings, so that a run with others
-never continues it. Complete, it is renamed to OUTPUT.
+While a run lasts, its lines go to `OUTPUT.KEY.part`, KEY telling manifest, lists and settings, so that a run with
+others never continues it. Complete, it is renamed to OUTPUT.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,19 +43,22 @@ class ManifestLine:
 
 def read_manifest(path: Path) -> list[ManifestLine]:
     """All lines; raises ManifestError at the first that cannot be used. Audio paths are relative to the manifest."""
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{path} is no UTF-8 text (byte {error.start}); give JSON lines with `audio`.") from None
     lines: list[ManifestLine] = []
     first: dict[str, int] = {}
-    with open(path, encoding="utf-8") as file:
-        for number, text in enumerate(file, 1):
-            if not text.strip():
-                continue
-            line = _read_line(path, number, text)
-            if line.id in first:
-                raise ManifestError(
-                    f"{path}:{number}: the id {line.id!r} is that of line {first[line.id]}; ids must differ."
-                )
-            first[line.id] = number
-            lines.append(line)
+    for number, text in enumerate(content.split("\n"), 1):
+        if not text.strip():
+            continue
+        line = _read_line(path, number, text)
+        if line.id in first:
+            raise ManifestError(
+                f"{path}:{number}: the id {line.id!r} is that of line {first[line.id]}; ids must differ."
+            )
+        first[line.id] = number
+        lines.append(line)
     if not lines:
         raise ManifestError(f"{path} has no lines; give JSON lines with `audio`.")
     return lines
@@ -65,9 +67,9 @@ def read_manifest(path: Path) -> list[ManifestLine]:
 def _read_line(path: Path, number: int, text: str) -> ManifestLine:
     try:
         row = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, lists in lists in lists
         raise ManifestError(f"{path}:{number} is no JSON ({error}); write one object a line.") from None
-    if not isinstance(row, dict) or not isinstance(row.get("audio"), str):
+    if not isinstance(row, dict) or not isinstance(row.get("audio"), str) or not row["audio"]:
         raise ManifestError(f'{path}:{number} has no `audio` path; write {{"id": ..., "audio": "path", ...}}.')
     listed = row.get("list", row.get("entities"))
     if isinstance(listed, str):
@@ -87,11 +89,19 @@ def transcribe_manifest(
     *,
     no_list: bool,
     settings: Mapping[str, Any],
-) -> None:
-    """Transcribe every line of `manifest` to `output`; `recognizer` is called once there is something to do."""
+) -> int:
+    """Transcribe every line of `manifest` to `output`; `recognizer` is called once there is something to do.
+
+    Returns how many recordings could not be transcribed: their lines have an `error` and an empty `hypothesis`.
+    Whatever is wrong with the manifest or its lists is raised before the first recording: no long run ends on it.
+    """
     lines = read_manifest(manifest)
-    key = _key(lines, entities, {**settings, "no_list": no_list})
-    part = output.with_name(f"{output.name}.{key}.part")
+    if output.is_dir() or output.resolve() == manifest.resolve():
+        raise ManifestError(
+            f"{output} is {'a folder' if output.is_dir() else 'the manifest'}; name another output file."
+        )
+    lists = _Lists(manifest, entities, lines, no_list=no_list)
+    part = output.with_name(f"{output.name}.{_key(lines, lists, settings)}.part")
     done = _resume(part)
     console = Console(stderr=True)
     if done:
@@ -103,63 +113,84 @@ def transcribe_manifest(
         batches = [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
         with open(part, "a", encoding="utf-8") as file:
             for batch in track(batches, "transcribing", console=console):
-                for row in _transcribe(ready, batch, manifest, entities, no_list=no_list):
+                for row in _transcribe(ready, batch, lists):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                 file.flush()
                 os.fsync(file.fileno())
     os.replace(part, output)
-    failed = sum("error" in json.loads(line) for line in output.read_text(encoding="utf-8").splitlines())
+    failed = sum("error" in json.loads(line) for line in output.read_text(encoding="utf-8").split("\n") if line)
     console.print(
         f"{output}: {len(lines)} recordings" + (f", {failed} of them with an `error` instead" if failed else "")
     )
+    return failed
 
 
-def _transcribe(
-    recognizer: Recognizer, batch: list[ManifestLine], manifest: Path, common: EntityList | None, *, no_list: bool
-) -> Iterator[dict[str, Any]]:
-    from asrbias.audio import load_audio
-
-    waves, lists, usable = [], [], []
+def _transcribe(recognizer: Recognizer, batch: list[ManifestLine], lists: _Lists) -> Iterator[dict[str, Any]]:
+    waves, usable = [], []
     errors: dict[str, str] = {}
     for line in batch:
         try:
-            waves.append(load_audio(line.audio, sample_rate=recognizer.sample_rate))
+            waves.append(recognizer.samples(line.audio))
         except (OSError, ValueError) as error:  # one bad recording must not end a long run
             errors[line.id] = str(error)
             continue
-        lists.append(None if no_list else _list_of(line, manifest, common))
-        usable.append(line.id)
-    results = dict(zip(usable, recognizer.transcribe_batch(waves, lists), strict=True)) if usable else {}
+        usable.append(line)
+    found = recognizer.transcribe_batch(waves, [lists.of(line) for line in usable])
+    results = {line.id: transcript for line, transcript in zip(usable, found, strict=True)}
     for line in batch:
         yield _output(line, results.get(line.id), errors.get(line.id))
 
 
 def _output(line: ManifestLine, transcript: Transcript | None, error: str | None) -> dict[str, Any]:
     row: dict[str, Any] = {"id": line.id, **line.fields}
+    row.pop("error", None)  # of an earlier run, whose output is now the manifest
     if transcript is None:
         return {**row, "hypothesis": "", "words": [], "error": error}
     return {**row, "hypothesis": transcript.text, "words": [word_as_dict(word) for word in transcript.words]}
 
 
-def _list_of(line: ManifestLine, manifest: Path, common: EntityList | None) -> EntityList | None:
-    if line.entities is None:
-        return common
-    try:
-        own = _read_list(line.entities) if isinstance(line.entities, Path) else EntityList(line.entities)
-    except (EntityError, EntityTypeError) as error:
-        raise ManifestError(f"{manifest}:{line.number}: {error}") from error
-    return own if common is None else EntityList([*common, *own])
+class _Lists:
+    """The list for each line: the one for all lines and the line's own, a file read once. Checks all at the start."""
+
+    def __init__(self, manifest: Path, common: EntityList | None, lines: list[ManifestLine], *, no_list: bool) -> None:
+        self.manifest, self.common, self.no_list = manifest, common, no_list
+        self.files: dict[Path, EntityList] = {}
+        if not no_list:
+            for line in lines:
+                self._own(line)
+
+    def of(self, line: ManifestLine) -> EntityList | None:
+        if self.no_list:
+            return None
+        own = self._own(line)
+        if own is None or self.common is None:
+            return self.common if own is None else own
+        return EntityList([*self.common, *own])
+
+    def _own(self, line: ManifestLine) -> EntityList | None:
+        if line.entities is None:
+            return None
+        try:
+            if isinstance(line.entities, list):
+                return EntityList(line.entities)
+            if line.entities not in self.files:
+                self.files[line.entities] = EntityList.read(line.entities)
+            return self.files[line.entities]
+        except OSError as error:
+            place = f"{self.manifest}:{line.number}"
+            raise ManifestError(f"{place}: the list {line.entities} cannot be read ({error.strerror}).") from error
+        except (EntityError, EntityTypeError) as error:
+            raise ManifestError(f"{self.manifest}:{line.number}: {error}") from error
+
+    @property
+    def digests(self) -> list[Any]:
+        """What tells them from others; lists that stand in the manifest's lines are told by these."""
+        files = sorted((str(path), entities.digest) for path, entities in self.files.items())
+        return [self.no_list, self.common.digest if self.common is not None else None, files]
 
 
-@lru_cache(maxsize=8)
-def _read_list(path: Path) -> EntityList:
-    return EntityList.read(path)
-
-
-def _key(lines: list[ManifestLine], entities: EntityList | None, settings: Mapping[str, Any]) -> str:
-    content = json.dumps(
-        [[line.fields for line in lines], entities.digest if entities is not None else None, settings], sort_keys=True
-    )
+def _key(lines: list[ManifestLine], lists: _Lists, settings: Mapping[str, Any]) -> str:
+    content = json.dumps([[line.fields for line in lines], lists.digests, settings], sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
@@ -172,4 +203,5 @@ def _resume(part: Path) -> set[str]:
     if whole < len(data):
         with open(part, "r+b") as file:
             file.truncate(whole)
-    return {json.loads(line)["id"] for line in data[:whole].splitlines()}
+    # As text, as ManifestLine has them: the manifest, and so its output, may have numbers.
+    return {str(json.loads(line)["id"]) for line in data[:whole].splitlines()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,12 @@ import numpy.typing as npt
 
 from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.decoder import DecodeOptions, Decoder
-from asrbias.entities import Entity, EntityList
+from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
 from asrbias.transcript import Transcript, build_transcript
 
 if TYPE_CHECKING:
+    import torch
+
     from asrbias.model import Model
 
 Entities = EntityList | Iterable[str | Entity] | None
@@ -26,31 +29,47 @@ LONGEST = 1_800.0  # seconds: attention sees the whole recording at once, its co
 
 @dataclass(frozen=True, kw_only=True)
 class RecognizeOptions:
-    nbest: int = 5  # readings in a transcript
+    nbest: int = 5  # readings in a transcript, at most; DecodeOptions.nbest, where it is given, limits it too
     batch_seconds: float = 120.0  # audio encoded at once, padding included
     threads: int | None = None  # decoding threads; None: one a core
+
+    def __post_init__(self) -> None:
+        if isinstance(self.nbest, bool) or not isinstance(self.nbest, int) or self.nbest < 1:
+            raise ValueError(f"nbest is {self.nbest!r}; it must be a whole number, 1 or more.")
+        if not isinstance(self.batch_seconds, (int, float)) or not self.batch_seconds > 0:
+            raise ValueError(f"batch_seconds is {self.batch_seconds!r}; it must be a number of seconds above 0.")
+
+
+def find_model(name: str | Path) -> Path:
+    """The folder of a model that comes with the package, or `name` itself if it is a folder.
+
+    Raises `ModelError` if there is no such model.
+    """
+    from asrbias.model import ModelError
+
+    if not isinstance(name, (str, PathLike)):
+        raise TypeError(f"A model is named by a str or a path, not {type(name).__name__}; give its folder or name.")
+    for folder in (Path(name), MODELS / name):
+        if folder.is_dir():
+            return folder
+    shipped = sorted(path.name for path in MODELS.iterdir() if path.is_dir()) if MODELS.is_dir() else []
+    raise ModelError(f"There is no model {str(name)!r}; give a model folder or one of {shipped}.")
 
 
 def load(
     name: str | Path = STARTER,
     *,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     decode: DecodeOptions | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
-    `device` is "cpu" or "cuda". Raises `ModelError` if there is no such model.
+    `device` is "cpu", "cuda" or "cuda:N". Raises `ModelError` if there is no such model, or it cannot be read.
     """
-    from asrbias.model import ModelError, load_model
+    from asrbias.model import load_model
 
-    folder = Path(name)
-    if not folder.is_dir():
-        folder = MODELS / str(name)
-    if not folder.is_dir():
-        shipped = sorted(path.name for path in MODELS.iterdir() if path.is_dir()) if MODELS.is_dir() else []
-        raise ModelError(f"There is no model {str(name)!r}; give a model folder or one of {shipped}.")
-    return Recognizer(load_model(folder), device=device, decode=decode, options=options)
+    return Recognizer(load_model(find_model(name)), device=device, decode=decode, options=options)
 
 
 class Recognizer:
@@ -60,21 +79,19 @@ class Recognizer:
         self,
         model: Model,
         *,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         decode: DecodeOptions | None = None,
         options: RecognizeOptions | None = None,
     ) -> None:
-        import torch
-
-        if device.split(":")[0] == "cuda" and not torch.cuda.is_available():
-            raise ValueError(f"The device {device!r} was asked for but torch sees no GPU; use device='cpu'.")
-        if device.split(":")[0] not in ("cpu", "cuda"):
-            raise ValueError(f"The device {device!r} is unknown; use 'cpu' or 'cuda'.")
-        self.device = torch.device(device)
+        if options is not None and not isinstance(options, RecognizeOptions):
+            raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
+        self.device = _device(device)
         self.model = model.to(self.device).eval()
         self.options = options or RecognizeOptions()
         vocabulary = model.vocabulary
-        self.decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, options=decode or DecodeOptions())
+        if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
+            decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
+        self.decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, options=decode)
 
     @property
     def sample_rate(self) -> int:
@@ -89,11 +106,20 @@ class Recognizer:
         return self.transcribe_batch([audio], [EntityList.coerce(entities)])[0]
 
     def transcribe_batch(
-        self, audio: Sequence[Any], entities: Sequence[Entities] | EntityList | None = None
+        self, audio: Iterable[Any], entities: Iterable[Entities] | EntityList | None = None
     ) -> list[Transcript]:
-        """Many recordings, each with its own list or None; or one EntityList for all of them."""
-        lists = self._lists(entities, len(audio))
-        waves = [self._load(item) for item in audio]
+        """Many recordings, each with its own list or None; or one EntityList for all of them.
+
+        Raises what `transcribe` raises, with the number of the recording, counted from 0, where there are several.
+        """
+        recordings = _recordings(audio)
+        lists = _lists(entities, len(recordings))
+        waves = []
+        for number, item in enumerate(recordings):
+            try:
+                waves.append(self.samples(item))
+            except AudioError as error:
+                raise AudioError(f"Recording {number}: {error}" if len(recordings) > 1 else str(error)) from error
         posteriors = self.log_probs(waves)
         hypotheses = self.decoder.decode_batch(posteriors, entities=lists, threads=self.options.threads)
         return [
@@ -130,8 +156,9 @@ class Recognizer:
                 groups.append([index])
         return groups
 
-    def _load(self, item: Any) -> Samples:
-        wave = load_audio(item, sample_rate=self.sample_rate)
+    def samples(self, audio: Any) -> Samples:
+        """What `transcribe` takes -> samples [S] at `sample_rate`. Raises `AudioError`, OSError."""
+        wave = load_audio(audio, sample_rate=self.sample_rate)
         seconds = len(wave) / self.sample_rate
         if seconds > LONGEST:
             raise AudioError(
@@ -139,18 +166,45 @@ class Recognizer:
             )
         return wave
 
-    @staticmethod
-    def _lists(entities: Sequence[Entities] | EntityList | None, count: int) -> list[EntityList | None]:
-        if entities is None or isinstance(entities, EntityList):
-            return [entities] * count
-        if isinstance(entities, (str, bytes)) or any(isinstance(item, (str, Entity)) for item in entities):
-            raise TypeError(
-                "transcribe_batch takes a list of entities for each recording; for one list, pass an EntityList."
-            )
-        if len(entities) != count:
-            raise ValueError(f"There are {count} recordings but {len(entities)} lists; give a list (or None) for each.")
-        coerced: dict[int, EntityList | None] = {}
-        for item in entities:  # a list given to many recordings is read once
-            if id(item) not in coerced:
+
+def _device(device: str | torch.device) -> torch.device:
+    import torch
+
+    kind, colon, number = str(device).partition(":")
+    if kind not in ("cpu", "cuda") or (colon and not number.isdecimal()):
+        raise ValueError(f"The device {str(device)!r} is unknown; use 'cpu', 'cuda' or 'cuda:N'.")
+    count = torch.cuda.device_count() if kind == "cuda" else 1
+    if int(number or 0) >= count:
+        seen = f"{count} GPU" if count else "no GPU"
+        raise ValueError(f"The device {str(device)!r} was asked for but torch sees {seen}; use device='cpu'.")
+    return torch.device(kind, int(number)) if number else torch.device(kind)
+
+
+def _recordings(audio: Iterable[Any]) -> list[Any]:
+    pair = isinstance(audio, tuple) and len(audio) == 2 and isinstance(audio[1], (int, np.integer))  # (samples, rate)
+    path = isinstance(audio, (str, bytes, PathLike))
+    if pair or path or getattr(audio, "ndim", 2) < 2 or not isinstance(audio, Iterable):
+        raise TypeError(
+            f"transcribe_batch takes a list of recordings, not one {type(audio).__name__}; for one, call transcribe."
+        )
+    return list(audio)
+
+
+def _lists(entities: Iterable[Entities] | EntityList | None, count: int) -> list[EntityList | None]:
+    if entities is None or isinstance(entities, EntityList):
+        return [entities] * count
+    items = list(entities) if isinstance(entities, Iterable) and not isinstance(entities, (str, bytes)) else [""]
+    if any(isinstance(item, (str, Entity)) for item in items):
+        raise TypeError(
+            "transcribe_batch takes a list of entities for each recording; for one list, pass an EntityList."
+        )
+    if len(items) != count:
+        raise ValueError(f"There are {count} recordings but {len(items)} lists; give a list (or None) for each.")
+    coerced: dict[int, EntityList | None] = {}
+    for number, item in enumerate(items):  # a list given to many recordings is read once
+        if id(item) not in coerced:
+            try:
                 coerced[id(item)] = EntityList.coerce(item)
-        return [coerced[id(item)] for item in entities]
+            except (EntityError, EntityTypeError) as error:
+                raise type(error)(f"List {number}: {error}" if count > 1 else str(error)) from error
+    return [coerced[id(item)] for item in items]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+from asrbias.decoder import DecodeOptions, UnusableEntityWarning
 from asrbias.entities import EntityList
-from asrbias.recognizer import STARTER, Recognizer, load
+from asrbias.recognizer import STARTER, Recognizer, find_model, load
 from asrbias.transcript import Transcript
 
 
@@ -38,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Transcribe files to standard output, or a manifest to a file."""
+    """Transcribe files to standard output, or a manifest to a file; status 2 if a recording could not be."""
     if bool(arguments.audio) == bool(arguments.manifest):
         raise ValueError("Give recordings or --manifest FILE, one of the two.")
     if bool(arguments.manifest) != bool(arguments.output):
@@ -46,31 +50,44 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.no_list and arguments.entities:
         raise ValueError("--no-list and --entities contradict each other; give one of them.")
     entities = EntityList.read(arguments.entities) if arguments.entities else None
-    if entities is not None:
-        _warn_of_dropped(entities)
     if arguments.manifest:
         from asrbias.manifest import transcribe_manifest
 
-        transcribe_manifest(
+        _remark(entities, None)
+        failed = transcribe_manifest(
             arguments.manifest, arguments.output, lambda: _recognizer(arguments), entities,
             no_list=arguments.no_list,
-            settings={"model": arguments.model, "beam": arguments.beam, "bonus": arguments.bonus},
+            settings={"model": _fingerprint(arguments.model), "beam": arguments.beam, "bonus": arguments.bonus},
         )  # fmt: skip
-        return 0
-    return _transcribe_files(_recognizer(arguments), arguments.audio, entities, as_json=arguments.json)
+        return 2 if failed else 0
+    recognizer = _recognizer(arguments)
+    _remark(entities, recognizer.decoder.labels)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusableEntityWarning)  # each was just named, with its reason
+        return _transcribe_files(recognizer, arguments.audio, entities, as_json=arguments.json)
+
+
+def _fingerprint(model: str) -> str:
+    """Tells a model from the one that an earlier training left in the same folder."""
+    weights = find_model(model) / "model.safetensors"
+    return hashlib.sha256(weights.read_bytes() if weights.is_file() else b"").hexdigest()
 
 
 def _recognizer(arguments: argparse.Namespace) -> Recognizer:
-    from asrbias.decoder import DecodeOptions
-
     given = {key: getattr(arguments, key) for key in ("beam", "bonus") if getattr(arguments, key) is not None}
     return load(arguments.model, device=arguments.device, decode=DecodeOptions(**given) if given else None)
 
 
-def _warn_of_dropped(entities: EntityList) -> None:
-    for row in entities.report().rows:
+def _remark(entities: EntityList | None, labels: Sequence[str] | None) -> None:
+    """Say on standard error what of the list is not used, and what was odd about its file."""
+    if entities is None:
+        return
+    report = entities.report(labels)
+    for note in report.notes:
+        print(note, file=sys.stderr)
+    for row in report.rows:
         if row.status == "dropped":
-            print(f"not used: {row.entity.phrase!r}: {' '.join(row.reasons)}", file=sys.stderr)
+            print(f"not used: {row.entity.phrase!r}: {row.reason}", file=sys.stderr)
 
 
 def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: EntityList | None, *, as_json: bool) -> int:

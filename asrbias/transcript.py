@@ -93,7 +93,7 @@ def _display_words(
         if entities is not None and first.entity is not None and first.entity_span is not None:
             entity, last = entities[first.entity], first.entity_span[1]
         unit = hypothesis.words[position : last + 1]
-        text = first.text if entity is None else (entity.display or entity.phrase)
+        text = first.text if entity is None else entity.shown
         start, end = unit[0].start * seconds_per_frame, unit[-1].end * seconds_per_frame
         # A phrase is as sure as its least sure word: one wrong word makes the name wrong.
         confidence = min(word.confidence for word in unit)

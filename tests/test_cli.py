@@ -74,6 +74,18 @@ def test_transcribe_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @needs_starter
+def test_what_is_not_used_of_a_list_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = tmp_path / "names.txt"
+    names.write_bytes("Montevideo\nКиїв\n".encode())
+    assert main(["transcribe", str(DEMO / "cities.flac"), "--entities", str(names)]) == 0
+    error = capsys.readouterr().err
+    assert error.count("Київ") == 1 and error.startswith("not used: 'Київ': ") and error.count("\n") == 1
+    names.write_text("")
+    assert main(["transcribe", str(DEMO / "cities.flac"), "--entities", str(names)]) == 0
+    assert "has no entities" in capsys.readouterr().err
+
+
+@needs_starter
 def test_one_bad_file_does_not_lose_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "text.wav"
     bad.write_text("only words")

@@ -67,8 +67,28 @@ def test_lists_must_fit_the_recordings(tiny: Recognizer) -> None:
         tiny.transcribe_batch([noise(0.2), noise(0.2)], [["ab"]])
     with pytest.raises(TypeError, match="a list of entities for each recording"):
         tiny.transcribe_batch([noise(0.2)], ["kyiv"])  # type: ignore[list-item]
-    with pytest.raises((TypeError, ValueError), match="one str"):
+    with pytest.raises(TypeError, match="one str"):
         tiny.transcribe(noise(0.2), "kyiv")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="List 1: Item 0 of the entity list is int 3"):
+        tiny.transcribe_batch([noise(0.2), noise(0.2)], [["ab"], [3]])  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize("one", ["call.wav", Path("call.wav"), noise(0.2), (noise(0.2), 16_000), None])
+def test_one_recording_is_no_batch(tiny: Recognizer, one: object) -> None:
+    with pytest.raises(TypeError, match="for one, call transcribe"):
+        tiny.transcribe_batch(one)  # type: ignore[arg-type]
+
+
+def test_a_bad_recording_of_a_batch_is_numbered(tiny: Recognizer) -> None:
+    with pytest.raises(AudioError, match="Recording 1: 3 of 3 samples"):
+        tiny.transcribe_batch([noise(0.2), np.full(3, np.nan)])
+
+
+def test_as_many_readings_as_asked_for(tiny: Recognizer) -> None:
+    many = Recognizer(tiny.model, options=RecognizeOptions(nbest=25))
+    assert 10 < len(many.transcribe(noise(1.0)).nbest) <= 25
+    with pytest.raises(ValueError, match="nbest is 0"):
+        RecognizeOptions(nbest=0)
 
 
 def test_unusable_audio_device_and_model(tiny: Recognizer, tmp_path: Path) -> None:
@@ -78,6 +98,9 @@ def test_unusable_audio_device_and_model(tiny: Recognizer, tmp_path: Path) -> No
         tiny.transcribe(tmp_path / "none.wav")
     with pytest.raises(ValueError, match="'tpu' is unknown"):
         Recognizer(tiny.model, device="tpu")
+    with pytest.raises(ValueError, match="'cuda:99' was asked for but torch sees"):
+        Recognizer(tiny.model, device="cuda:99")
+    assert Recognizer(tiny.model, device=torch.device("cpu")).device.type == "cpu"
     with pytest.raises(ModelError, match="There is no model 'nonesuch'"):
         load("nonesuch")
 
@@ -134,7 +157,7 @@ def manifest(tmp_path: Path) -> Path:
     rows = []
     for number in range(20):
         soundfile.write(tmp_path / f"{number}.wav", noise(0.2, number), 16_000)
-        rows.append({"id": f"u{number}", "audio": f"{number}.wav", "text": "a b", "entities": ["ab"], "note": number})
+        rows.append({"id": number, "audio": f"{number}.wav", "text": "a b", "entities": ["ab"], "note": number})
     (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return tmp_path / "in.jsonl"
 
@@ -146,7 +169,7 @@ def run(manifest: Path, output: Path, make: Callable[[], Recognizer], bonus: flo
 
 def test_manifest_output_repeats_each_line(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
     rows = run(manifest, tmp_path / "out.jsonl", lambda: tiny)
-    assert [row["id"] for row in rows] == [f"u{n}" for n in range(20)]
+    assert [row["id"] for row in rows] == list(range(20)), "ids stay numbers"
     assert rows[3]["note"] == 3 and rows[3]["text"] == "a b"
     assert rows[3]["hypothesis"] == tiny.transcribe(tmp_path / "3.wav", ["ab"]).text
     assert not list(tmp_path.glob("*.part"))
@@ -159,7 +182,7 @@ def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_p
         pass
 
     class Stops:
-        sample_rate = 16_000
+        samples = staticmethod(tiny.samples)
         calls = 0
 
         def transcribe_batch(self, *arguments: object) -> object:
@@ -198,12 +221,52 @@ def test_one_bad_recording_does_not_end_the_run(tiny: Recognizer, manifest: Path
     (tmp_path / "5.wav").write_bytes(b"no audio")
     rows = run(manifest, tmp_path / "out.jsonl", lambda: tiny)
     assert len(rows) == 20 and "cannot be read as audio" in str(rows[5]["error"]) and "error" not in rows[6]
+    soundfile.write(tmp_path / "5.wav", noise(0.5), 16_000)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("asrbias.recognizer.LONGEST", 0.3)
+        rows = run(tmp_path / "out.jsonl", tmp_path / "again.jsonl", lambda: tiny)
+    assert "cut it in pieces" in str(rows[5]["error"]), "too long is as bad as unreadable"
+    soundfile.write(tmp_path / "5.wav", noise(0.2), 16_000)
+    assert "error" not in run(tmp_path / "again.jsonl", tmp_path / "third.jsonl", lambda: tiny)[5]
+
+
+def test_lists_are_checked_before_the_first_recording(manifest: Path, tmp_path: Path) -> None:
+    def never() -> Recognizer:
+        raise AssertionError
+
+    rows = manifest.read_text().splitlines()
+    for bad, says in ((7, "Item 0 of the entity list is int 7"), ("none.txt", "none.txt cannot be read")):
+        row = {**json.loads(rows[-1]), "list": bad if isinstance(bad, str) else [bad]}
+        manifest.write_text("\n".join([*rows[:-1], json.dumps(row)]))
+        with pytest.raises(ManifestError, match=f":20: .*{says}"):
+            run(manifest, tmp_path / "out.jsonl", never)
+    manifest.write_text("\n".join(rows))
+    for output, says in ((manifest, "is the manifest"), (tmp_path, "is a folder")):
+        with pytest.raises(ManifestError, match=says):
+            run(manifest, output, never)
+
+
+def test_a_changed_list_file_does_not_continue_a_run(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
+    def fails() -> Recognizer:
+        raise RuntimeError
+
+    row = json.loads(manifest.read_text().splitlines()[0])
+    manifest.write_text(json.dumps({**row, "list": "names.txt"}))
+    keys = set()
+    for names in ("kyiv", "lviv"):
+        (tmp_path / "names.txt").write_text(names)
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+            patch.setattr("asrbias.manifest._resume", lambda part: keys.add(part.name) or set())
+            run(manifest, tmp_path / "out.jsonl", fails)
+    assert len(keys) == 2
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "has no lines"),
+        ('{"audio": ""}\n', ":1 has no `audio` path"),
+        ('{"audio": "a.wav", "x": ' + "[" * 100_000 + "]" * 100_000 + "}\n", ":1 is no JSON"),
         ('{"audio": "a.wav"\n', ":1 is no JSON"),
         ('{"text": "x"}\n', ":1 has no `audio` path"),
         ('{"audio": "a.wav", "entities": 7}\n', "the list is 7"),
@@ -215,6 +278,15 @@ def test_bad_manifests(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ManifestError) as error:
         read_manifest(tmp_path / "m.jsonl")
     assert says in str(error.value)
+
+
+def test_manifests_in_other_encodings(tmp_path: Path) -> None:
+    (tmp_path / "m.jsonl").write_text('{"audio": "a.wav", "text": "a\u2028b"}\n', encoding="utf-8-sig")
+    (line,) = read_manifest(tmp_path / "m.jsonl")
+    assert line.fields["text"] == "a\u2028b"
+    (tmp_path / "m.jsonl").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ManifestError, match="is no UTF-8 text"):
+        read_manifest(tmp_path / "m.jsonl")
 
 
 # --- the starter on the demo's recordings ---
