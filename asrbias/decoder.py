@@ -9,13 +9,13 @@ The search is in native code: native/search.hpp says exactly what a list of phra
 
 from __future__ import annotations
 
-import math
 import os
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 from asrbias import _core
@@ -28,6 +28,8 @@ from asrbias.phrases import Phrases, Spelling, compile_automaton, find_unusable
 from asrbias.phrasetable import PhraseTable
 
 CACHED_LISTS = 32  # compiled lists that a decoder keeps
+WARNED_LISTS = 10_000  # lists that it remembers to have warned about
+HIGHEST_BONUS = 1000.0
 
 
 class DecoderError(ValueError):
@@ -49,22 +51,25 @@ class DecodeOptions:
     beam: int = 32  # hypotheses kept after each frame
     nbest: int = 10  # hypotheses returned at most
     top_k: int = 32  # tokens per frame that may extend a hypothesis by their acoustics alone
-    token_threshold: float = 12.0  # nats below the frame's best label, beyond which no token enters by its acoustics
-    phrase_threshold: float = 16.0  # the same for tokens that continue a listed phrase, whatever their rank
-    beam_threshold: float = 20.0  # nats below the best hypothesis, beyond which none is kept
+    token_threshold: float = 8.0  # nats below the frame's best label, beyond which no token enters by its acoustics
+    phrase_threshold: float = 12.0  # the same for tokens that continue a listed phrase, whatever their rank
+    beam_threshold: float = 16.0  # nats below the best hypothesis, beyond which none is kept
     bonus: float = 1.0  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
 
     def __post_init__(self) -> None:
+        value: Any
         for name in ("beam", "nbest", "top_k"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000_000:
+            if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= 10_000_000:
                 raise DecoderError(f"{name} is {value!r}; it must be a whole number, 1 or more.")
+            object.__setattr__(self, name, int(value))
         for name in ("token_threshold", "phrase_threshold", "beam_threshold", "bonus"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+            if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
                 raise DecoderError(f"{name} is {value!r}; it must be a number of nats, 0 or more.")
-        if not math.isfinite(self.bonus):
-            raise DecoderError("bonus is infinite; give a finite number of nats per character, for example 1.0.")
+            object.__setattr__(self, name, float(value))
+        if self.bonus > HIGHEST_BONUS:
+            raise DecoderError(f"bonus is {self.bonus:g}; it must be at most {HIGHEST_BONUS:g} nats per character.")
 
 
 class Decoder:
@@ -198,10 +203,12 @@ class Decoder:
         return phrases
 
     def _warn(self, phrases: Phrases) -> None:
-        key = phrases.entities.digest if phrases.entities is not None else str(id(phrases))
+        key = phrases.entities.digest if phrases.entities is not None else repr(phrases.unusable)
         with self._lock:
             if key in self._warned:
                 return
+            if len(self._warned) >= WARNED_LISTS:
+                self._warned.clear()
             self._warned.add(key)
         some = "; ".join(f"{u.phrase!r}: {u.reason}" for u in phrases.unusable[:5])
         more = f"; and {len(phrases.unusable) - 5} more" if len(phrases.unusable) > 5 else ""

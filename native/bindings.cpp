@@ -12,6 +12,7 @@
 #include <exception>
 #include <limits>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 
 #include "alignment.hpp"
@@ -129,7 +130,10 @@ nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, cons
         };
         std::vector<std::thread> pool;
         const int extra = std::min<int>(threads, static_cast<int>(items.size())) - 1;
-        for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+        try {
+            for (int i = 0; i < extra; ++i) pool.emplace_back(work);
+        } catch (const std::system_error&) {  // no more threads to be had: those that started, and this one, do the work
+        }
         work();
         for (std::thread& thread : pool) thread.join();
     }

@@ -10,6 +10,7 @@ namespace {
 constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
 constexpr int BLOCK = 16;      // labels that are looked at together
+constexpr int WALK_BITS = 10;
 constexpr double SLACK = 1e-6;  // nats by which bounds are widened against rounding
 
 double log_add(double a, double b) {
@@ -68,12 +69,14 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const S
     if (automaton_ != nullptr) summarise(root);
     nodes_.push_back(root);
     if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, -1, -1});
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, root.accepts, -1, -1});
+    if (automaton_ != nullptr) walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     for (int token = 0; token < vocabulary.size(); ++token) {
         const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
         const auto separators = std::count(first, last, SEPARATOR);
-        reach_.push_back({vocabulary.length(token), first == last ? NO_SYMBOL : *first, separators > 0,
-                          separators == 1 && *first == SEPARATOR && last - first > 1});
+        reach_.push_back({vocabulary.length(token), automaton_ != nullptr && separators > 0,
+                          separators == 1 && *first == SEPARATOR && last - first > 1,
+                          first == last ? 0 : Automaton::bit(*first)});
         longest_ = std::max(longest_, vocabulary.length(token));
     }
     highest_.resize((vocabulary.size() + BLOCK - 1) / BLOCK);
@@ -170,7 +173,7 @@ void Search::extend() {
         for (const Entry& entry : beam_) {
             if (entry.rank + most < cutoff_) break;  // the beam is sorted
             Fresh fresh;
-            if (in_beam(entry, token.token) || !rank_extension(entry, token, k >= acoustic_tokens_, &fresh)) continue;
+            if (!rank_extension(entry, token, k >= acoustic_tokens_, &fresh) || in_beam(entry, token.token)) continue;
             fresh_.push_back(fresh);
             if (++pushed % static_cast<size_t>(options_.beam) == 0) tighten();
         }
@@ -185,29 +188,29 @@ bool Search::in_beam(const Entry& parent, int token) const {
 
 // False where it cannot stay in the beam, or needs a phrase to enter it and continues none.
 bool Search::rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh) {
-    fresh->slot = static_cast<int32_t>(&from - beam_.data());
-    fresh->token = token.token;
-    // The same token again is a new one only after a blank.
-    fresh->label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
-    fresh->bias = from.bias;
-    fresh->slope = 0.0;
-    if (fresh->label == NEVER) return false;
     const Reach& reach = reach_[token.token];
-    const double slope = reach.starts_word ? steepest_ : from.slope;
-    if (fresh->label + from.bias + slope * reach.length + SLACK < cutoff_) return false;
-    if (automaton_ != nullptr) {
+    // The same token again is a new one only after a blank.
+    const double label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
+    double bias = from.settled, slope = 0.0;
+    if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
+        const double gain = (reach.starts_word ? steepest_ : from.slope) * reach.length;
+        if (label + from.bias + gain + SLACK < cutoff_) return false;
         const auto ranking = rank_phrases(nodes_[from.node], token.token);
         if (needs_phrase && !ranking.provisional) return false;
-        fresh->bias = options_.bonus * ranking.bias;
-        fresh->slope = options_.bonus * ranking.slope;
+        bias = options_.bonus * ranking.bias;
+        slope = options_.bonus * ranking.slope;
+    } else if (needs_phrase) {
+        return false;
     }
-    fresh->rank = fresh->label + fresh->bias;
-    return fresh->rank >= cutoff_;
+    const double rank = label + bias;
+    if (!(rank >= cutoff_) || label == NEVER) return false;
+    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, rank, slope};
+    return true;
 }
 
 PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     const Reach& reach = reach_[token];
-    if (!reach.starts_word && (from.accepts & Automaton::bit(reach.first)) == 0) return {from.settled, false, 0.0};
+    if (!reach.starts_word) return tracker_.ranking({state_after(from.cursor.state, token), from.cursor.word});
     if (reach.only_first && from.next_word == Automaton::START) {  // no phrase goes on across this word's end
         const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
         const double slope = match.slope, partial = slope * match.depth;
@@ -217,6 +220,18 @@ PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     const auto ranking = tracker_.ranking(tracker_.advance(from.cursor, token));
     tracker_.release(mark);
     return ranking;
+}
+
+// Of a token without a separator. The same few are asked for frame after frame, and a walk misses the processor's cache.
+int32_t Search::state_after(int32_t state, int token) {
+    const uint64_t key = static_cast<uint64_t>(state) * static_cast<uint64_t>(vocabulary_.size()) + token;
+    Walk& walk = walks_[(key * 0x9E3779B97F4A7C15u) >> (64 - WALK_BITS)];
+    if (walk.key != key) {
+        walk.key = key;
+        for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) state = automaton_->step(state, *c);
+        walk.state = state;
+    }
+    return walk.state;
 }
 
 // Enough extensions were collected to know a higher cutoff.
@@ -233,26 +248,35 @@ void Search::tighten() {
 }
 
 void Search::prune() {
-    for (const Fresh& fresh : fresh_)
-        next_.push_back({-1, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slope,
-                         fresh.slot, -1});
     double best = NEVER;
     for (const Entry& entry : next_) best = std::max(best, entry.rank);
+    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.rank);
     const double floor = std::max(best - options_.beam_threshold, -1e300);
-    next_.erase(std::remove_if(next_.begin(), next_.end(), [floor](const Entry& e) { return !(e.rank >= floor); }),
-                next_.end());
-    const auto better = [](const Entry& a, const Entry& b) { return a.rank > b.rank; };
-    std::stable_sort(next_.begin(), next_.end(), better);
-    if (next_.size() > static_cast<size_t>(options_.beam)) next_.resize(options_.beam);
-    for (size_t slot = 0; slot < next_.size(); ++slot) {
-        Entry& entry = next_[slot];
-        if (entry.node < 0) {
-            entry.node = node_for(beam_[entry.first_child].node, entry.token);
-            entry.first_child = -1;
-        }
-        nodes_[entry.node].slot = static_cast<int32_t>(slot);
+    const auto stayed = static_cast<int32_t>(next_.size());
+    order_.clear();
+    for (int32_t i = 0; i < stayed; ++i)
+        if (next_[i].rank >= floor) order_.push_back({next_[i].rank, i});
+    for (int32_t i = 0; i < static_cast<int32_t>(fresh_.size()); ++i)
+        if (fresh_[i].rank >= floor) order_.push_back({fresh_[i].rank, stayed + i});
+    const auto better = [](const Ranked& a, const Ranked& b) { return a.rank != b.rank ? a.rank > b.rank : a.index < b.index; };
+    if (order_.size() > static_cast<size_t>(options_.beam)) {
+        std::nth_element(order_.begin(), order_.begin() + options_.beam, order_.end(), better);
+        order_.resize(options_.beam);
     }
-    beam_.swap(next_);
+    std::sort(order_.begin(), order_.end(), better);
+    kept_.clear();
+    for (const Ranked& ranked : order_) {
+        kept_.push_back(ranked.index < stayed ? next_[ranked.index] : entry_of(fresh_[ranked.index - stayed]));
+        nodes_[kept_.back().node].slot = static_cast<int32_t>(kept_.size()) - 1;
+    }
+    beam_.swap(kept_);
+}
+
+Search::Entry Search::entry_of(const Fresh& fresh) {
+    const int32_t made = node_for(beam_[fresh.slot].node, fresh.token);
+    const Node& node = nodes_[made];
+    return {made,       fresh.token,  NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank,
+            fresh.slope, options_.bonus * node.settled, node.accepts, -1, -1};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.

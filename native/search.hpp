@@ -91,29 +91,39 @@ class Search {
         Cursor cursor;
         // What most extensions need to know, so that they need no walk:
         int32_t next_word = Automaton::START;  // state after a separator
-        uint64_t accepts = 0;                  // bits of the symbols that keep a match open
-        double settled = 0.0, closed = 0.0;    // bias if every open match fails; if the word ends here
+        uint64_t accepts = 0;
+        double settled = 0.0, closed = 0.0;    // bias (in bonuses) if every open match fails; if the word ends here
     };
     struct Entry {
         int32_t node, token;
         double blank, label;       // log probability of the alignments that end in blank / in the last token
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
         double slope;              // nats that one more character can add to the matches that are open
+        double settled;            // bias if every open match fails
+        uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
     };
     struct Fresh {
         int32_t slot, token;  // entry that is extended, and by what
         double label, bias, rank, slope;
     };
+    struct Ranked {
+        double rank;
+        int32_t index;  // in next_, then in fresh_
+    };
     struct Candidate {
         float log_prob;
         int32_t token;
     };
     struct Reach {  // of a token in the phrases
-        int32_t length = 0;
-        Symbol first = NO_SYMBOL;
-        bool starts_word = false;  // holds a separator
-        bool only_first = false;   // that is its first character, and another follows
+        int32_t length;
+        bool starts_word;  // holds a separator (and there is a list)
+        bool only_first;   // which is its first character, and others follow
+        uint64_t first;    // bit of its first character
+    };
+    struct Walk {  // a remembered one
+        uint64_t key;
+        int32_t state;
     };
     void stay(const float* log_probs);
     void choose_tokens(const float* log_probs);
@@ -121,8 +131,10 @@ class Search {
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
     PhraseTracker::Ranking rank_phrases(const Node& from, int token);
+    int32_t state_after(int32_t state, int token);
     void tighten();
     void prune();
+    Entry entry_of(const Fresh& fresh);
     int32_t node_for(int32_t parent, int token);
     void summarise(Node& node) const;
 
@@ -131,7 +143,8 @@ class Search {
     const SearchOptions options_;
     PhraseTracker tracker_;
     std::vector<Node> nodes_;
-    std::vector<Entry> beam_, next_;  // next_: entries of beam_ after the frame, in the same slots
+    std::vector<Entry> beam_, next_, kept_;  // next_: entries of beam_ after the frame, in the same slots
+    std::vector<Ranked> order_;
     std::vector<Fresh> fresh_;
     std::vector<Candidate> tokens_;
     std::vector<double> ranks_;
@@ -141,6 +154,7 @@ class Search {
     int longest_ = 0;             // characters of the longest label
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each block of BLOCK labels
+    std::vector<Walk> walks_;
 };
 
 }  // namespace asrbias

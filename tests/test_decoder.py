@@ -181,6 +181,14 @@ def test_entities_that_cannot_be_spelled_are_named_once() -> None:
         decoder.decode(matrix(5), listed)
 
 
+def test_an_entity_whose_form_another_owns_is_not_called_unusable() -> None:
+    listed = EntityList([{"phrase": "abc", "display": "ABC"}, {"phrase": "abc", "display": "A.B.C.", "weight": 2.0}])
+    decoder = Decoder(LABELS, blank=0)
+    assert decoder.compile(listed).unusable == ()
+    labels = ["<blank>", " ", "a", "b"]
+    assert [u.entity for u in Decoder(labels, blank=0).compile(listed).unusable] == [0, 1]
+
+
 def test_characters_that_no_label_begins_a_word_with() -> None:
     decoder = Decoder(["<blank>", "▁", "▁a", "b", "qu"], blank=0)
     phrases = decoder.compile(["ab", "a b", "qub", "q", "au"])
@@ -258,6 +266,7 @@ def test_minus_infinity_is_allowed_as_long_as_something_is_possible() -> None:
         {"top_k": True},
         {"bonus": -1},
         {"bonus": math.inf},
+        {"bonus": "1"},
         {"beam_threshold": math.nan},
     ],
 )
