@@ -22,6 +22,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Pack; says how much there is."""
     from asrbias.training.pack import pack
 
+    if arguments.output.suffix in (".jsonl", ".pcm"):
+        raise ValueError(
+            f"{arguments.output} has an ending; give the path of the shard without {arguments.output.suffix}."
+        )
     for path, samples in pack(arguments.manifest, arguments.output, by=arguments.by).items():
         print(f"{path}.jsonl: {samples / 16_000 / 3600:.2f} h")
     return 0

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rich.console import Console
 from rich.progress import track
 
 from asrbias.audio import read_audio
+from asrbias.manifest import ManifestError, ManifestLine, read_manifest
 from asrbias.training.shards import write_shard
 
 Row = tuple[dict[str, Any], npt.NDArray[np.int16]]
@@ -24,28 +26,29 @@ def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: in
     weigh them apart. Returns the samples of each shard, by its path without an ending. A recording that cannot be read
     stops the packing with its line named.
     """
-    groups: dict[Path, list[tuple[int, dict[str, Any]]]] = {}
-    with open(manifest, encoding="utf-8") as file:
-        for number, text in enumerate(file, 1):
-            if text.strip():
-                line = json.loads(text)
-                path = output if by is None else output.with_name(f"{output.name}-{line.get(by) or 'none'}")
-                groups.setdefault(path, []).append((number, line))
-    if not groups:
-        raise ValueError(f"{manifest} has no lines; give a manifest with at least one recording.")
+    groups: dict[Path, list[ManifestLine]] = {}
+    lines = read_manifest(manifest)
+    if by is not None and not any(by in line.fields for line in lines):
+        fields = ", ".join(sorted({field for line in lines for field in line.fields}))
+        raise ManifestError(f"No line of {manifest} has the field {by!r}; the fields are {fields}.")
+    for line in lines:
+        if not isinstance(line.fields.get("text"), str):
+            raise ManifestError(f"{manifest}:{line.number} has no `text`; training needs what was said.")
+        value = re.sub(r"[/\\\0]", "_", str(line.fields.get(by) or "none"))
+        path = output if by is None else output.with_name(f"{output.name}-{value}")
+        groups.setdefault(path, []).append(line)
+    for path in groups:
+        if path.with_name(f"{path.name}.jsonl").resolve() == manifest.resolve():
+            raise ManifestError(f"The shard {path}.jsonl would overwrite the manifest; name another output.")
     return {path: write_shard(path, _rows(manifest, lines, sample_rate)) for path, lines in sorted(groups.items())}
 
 
-def _rows(manifest: Path, lines: list[tuple[int, dict[str, Any]]], sample_rate: int) -> Iterator[Row]:
-    for number, line in track(lines, f"packing {manifest}"):
+def _rows(manifest: Path, lines: list[ManifestLine], sample_rate: int) -> Iterator[Row]:
+    for line in track(lines, f"packing {manifest}", console=Console(stderr=True)):
         try:
-            samples = read_audio(manifest.parent / line["audio"], sample_rate=sample_rate)
-        except KeyError:
-            raise ValueError(
-                f"{manifest}:{number} has no `audio`; every line needs the path of its recording."
-            ) from None
+            samples = read_audio(line.audio, sample_rate=sample_rate)
         except (OSError, ValueError) as error:
-            raise ValueError(f"{manifest}:{number}: {error}") from error
-        fields = {key: value for key, value in line.items() if key not in ("audio", "duration")}
-        fields.setdefault("id", str(number))
-        yield fields, np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
+            raise ManifestError(f"{manifest}:{line.number}: {error}") from error
+        fields = {key: value for key, value in line.fields.items() if key not in ("audio", "duration")}
+        pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
+        yield {**fields, "id": line.id}, pcm

@@ -35,18 +35,25 @@ def write_shard(path: Path, utterances: Iterable[tuple[dict[str, Any], npt.NDArr
     """Write `path`.pcm and `path`.jsonl from (fields, samples [S]) pairs; returns the number of samples."""
     path.parent.mkdir(parents=True, exist_ok=True)
     offset = 0
-    pcm, index = path.with_suffix(".pcm"), path.with_suffix(".jsonl")
+    # Not with_suffix: of "train-v1.0" it would take the ".0".
+    pcm, index = (path.with_name(path.name + ending) for ending in (".pcm", ".jsonl"))
     parts = [file.with_name(file.name + ".part") for file in (pcm, index)]
-    with open(parts[0], "wb") as audio, open(parts[1], "w", encoding="utf-8") as lines:
-        for fields, samples in utterances:
-            audio.write(samples.astype("<i2", copy=False).tobytes())
-            lines.write(json.dumps({**fields, "offset": offset, "samples": len(samples)}, ensure_ascii=False) + "\n")
-            offset += len(samples)
-        for file in (audio, lines):
-            file.flush()
-            os.fsync(file.fileno())
-    os.replace(parts[0], pcm)
-    os.replace(parts[1], index)
+    try:
+        with open(parts[0], "wb") as audio, open(parts[1], "w", encoding="utf-8") as lines:
+            for fields, samples in utterances:
+                audio.write(samples.astype("<i2", copy=False).tobytes())
+                row = {**fields, "offset": offset, "samples": len(samples)}
+                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+                offset += len(samples)
+            for file in (audio, lines):
+                file.flush()
+                os.fsync(file.fileno())
+        index.unlink(missing_ok=True)  # an earlier shard's, which must not stand beside the new samples
+        os.replace(parts[0], pcm)
+        os.replace(parts[1], index)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
     return offset
 
 
@@ -58,18 +65,15 @@ def read_shard(path: Path) -> Iterator[Utterance]:
     size = pcm.stat().st_size // 2
     with open(path, encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
-            row = json.loads(line)
-            if row["offset"] + row["samples"] > size:
+            try:
+                row = json.loads(line)
+                named = (row["id"], row["text"], row.get("speaker", ""), row.get("corpus", ""))
+                offset, samples = int(row["offset"]), int(row["samples"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{path}:{number} is no line of a shard ({error!r}); write it again.") from None
+            if offset + samples > size:
                 raise ValueError(f"{path}:{number} lies beyond the end of {pcm.name} ({size} samples); write it again.")
-            yield Utterance(
-                row["id"],
-                row["text"],
-                row.get("speaker", ""),
-                row.get("corpus", ""),
-                pcm,
-                row["offset"],
-                row["samples"],
-            )
+            yield Utterance(*named, pcm, offset, samples)
 
 
 class ShardReader:
