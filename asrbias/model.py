@@ -41,6 +41,8 @@ class Model(nn.Module):
             raise ModelError(
                 f"The encoder has {config.vocabulary} labels but the vocabulary {len(vocabulary)}; make them equal."
             )
+        if vocabulary.blank != 0:  # the loss and the greedy search of training rely on it
+            raise ModelError(f"The vocabulary's blank is label {vocabulary.blank}; a model's must be label 0.")
         self.vocabulary = vocabulary
         self.features = LogMel(features)
         self.encoder = Encoder(config)
@@ -88,7 +90,9 @@ def load_model(folder: Path) -> Model:
             )
         encoder = _from_dict(EncoderConfig, config["encoder"])
         features = _from_dict(FeatureOptions, config["features"])
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except ModelError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
         ) from error
@@ -97,7 +101,8 @@ def load_model(folder: Path) -> Model:
         weights = load_file(folder / WEIGHTS_FILE)
         model.encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ModelError(f"{folder / WEIGHTS_FILE} does not fit its config ({error}); take it anew.") from error
+        why = " ".join(str(error).split())[:300]  # torch names every tensor, in many lines
+        raise ModelError(f"{folder / WEIGHTS_FILE} does not fit its config ({why}); take it anew.") from error
     return model.eval()
 
 

@@ -79,6 +79,10 @@ class Vocabulary:
             raise VocabularyError(
                 f"This is no SentencePiece model ({error}); give the bytes of a .model file."
             ) from error
+        if processor.unk_id() != 0:
+            raise VocabularyError(
+                f"<unk> is piece {processor.unk_id()} of this SentencePiece model; it must be 0, as the blank takes its place."
+            )
         pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
         return cls((BLANK, *pieces[1:]), 0, model)
 
@@ -159,6 +163,7 @@ class Vocabulary:
         else:
             body = json.dumps({"labels": self.labels, "blank": self.blank}, ensure_ascii=False)
             write_whole(folder / CHARACTERS_FILE, body.encode())
+            (folder / SENTENCEPIECE_FILE).unlink(missing_ok=True)  # an earlier one, which `load` would prefer
 
     @classmethod
     def load(cls, folder: Path) -> Vocabulary:
@@ -166,6 +171,12 @@ class Vocabulary:
         if (folder / SENTENCEPIECE_FILE).is_file():
             return cls.from_sentencepiece((folder / SENTENCEPIECE_FILE).read_bytes())
         if (folder / CHARACTERS_FILE).is_file():
-            body = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
-            return cls(tuple(body["labels"]), int(body["blank"]), None)
+            try:
+                body = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))
+                labels, blank = tuple(map(str, body["labels"])), int(body["blank"])
+            except (ValueError, TypeError, KeyError) as error:
+                raise VocabularyError(
+                    f"{folder / CHARACTERS_FILE} cannot be read ({error!r}); take it anew from where it came."
+                ) from error
+            return cls(labels, blank, None)
         raise VocabularyError(f"{folder} has no vocabulary; it needs {SENTENCEPIECE_FILE} or {CHARACTERS_FILE}.")

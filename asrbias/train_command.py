@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from asrbias.training.data import Source
 
 EXAMPLE = """example:
   asrbias pack train/manifest.jsonl shards/train
@@ -19,6 +23,8 @@ Many GPUs: torchrun --nproc-per-node N -m asrbias train ...
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `asrbias train` to a parser."""
+    from asrbias.encoder import EncoderConfig
+
     parser.description, parser.epilog = "Train a Conformer-CTC base model.", EXAMPLE
     data = parser.add_argument_group("data")
     data.add_argument(
@@ -32,15 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--init", type=Path, metavar="MODEL", help="an earlier model folder to start from")
     start.add_argument("--init-last", action="store_true", help="start from its last weights, not their average")
     start.add_argument("--tokens", type=Path, metavar="FOLDER", help="vocabulary of a new model")
-    sizes = parser.add_argument_group("sizes of a new model")
-    sizes.add_argument("--dim", type=int, default=176, help="model width (default: %(default)s)")
-    sizes.add_argument("--layers", type=int, default=12, help="default: %(default)s")
-    sizes.add_argument("--heads", type=int, default=4, help="attention heads (default: %(default)s)")
+    sizes = parser.add_argument_group("sizes of a new model (with --tokens)")
+    sizes.add_argument("--dim", type=int, help=f"model width (default: {EncoderConfig.dim})")
+    sizes.add_argument("--layers", type=int, help=f"default: {EncoderConfig.layers}")
+    sizes.add_argument("--heads", type=int, help=f"attention heads (default: {EncoderConfig.heads})")
     sizes.add_argument(
-        "--subword-layers", type=int, nargs="*", metavar="N", help="layers with a middle head (default: at 1/3 and 2/3)"
+        "--subword-layers", type=int, nargs="+", metavar="N", help="layers with a middle head (default: at 1/3 and 2/3)"
     )
     sizes.add_argument("--phone-layer", type=int, metavar="N", help="layer with the phone head (default: the middle)")
-    sizes.add_argument("--no-self-conditioning", action="store_true")
+    sizes.add_argument("--no-self-conditioning", action="store_true", default=None)
     _add_training(parser.add_argument_group("training"))
 
 
@@ -87,11 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
     from asrbias.tokens import Vocabulary
     from asrbias.training.augment import AugmentOptions, SpecAugmentOptions
     from asrbias.training.base import TrainOptions, train_base
-    from asrbias.training.data import BatchOptions, Source
+    from asrbias.training.data import BatchOptions
     from asrbias.training.objective import ObjectiveOptions
 
-    if bool(arguments.init) == bool(arguments.tokens):
-        raise ValueError("Give --init MODEL to go on from a model, or --tokens FOLDER for a new one, one of the two.")
+    _check(arguments)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     given = vars(arguments)
@@ -111,9 +116,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tokens:
         vocabulary = Vocabulary.load(arguments.tokens)
         config = EncoderConfig(vocabulary=len(vocabulary), **_sizes(arguments))
+    sources, dev = _sources(arguments)
     train_base(
-        [Source.parse(text) for text in arguments.data],
-        Source.parse(arguments.dev) if arguments.dev else None,
+        sources,
+        dev,
         arguments.output,
         options,
         config=config,
@@ -124,13 +130,62 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_conditioning")
+PROBABILITIES = ("decay", "average", "noise", "room", "colour")
+NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")
+POSITIVE = ("steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "threads", "dim", "layers", "heads")
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise ValueError for arguments that contradict each other, would go unheard, or are out of range."""
+    import torch
+
+    given = vars(arguments)
+    if bool(arguments.init) == bool(arguments.tokens):
+        raise ValueError("Give --init MODEL to go on from a model, or --tokens FOLDER for a new one, one of the two.")
+    unheard = [name for name in SIZES if given[name] is not None] if arguments.init else []
+    if unheard:
+        flags = ", ".join(f"--{name.replace('_', '-')}" for name in unheard)
+        raise ValueError(
+            f"{flags}: the model of --init has its sizes already; leave this out, or start anew with --tokens."
+        )
+    if arguments.init_last and not arguments.init:
+        raise ValueError("--init-last needs --init MODEL; a new model has no earlier weights.")
+    for names, fits, allowed in (
+        (PROBABILITIES, lambda value: 0 <= value <= 1, "from 0 to 1"),
+        (NOT_NEGATIVE, lambda value: 0 <= value < math.inf, "0 or more"),
+        (POSITIVE, lambda value: 0 < value < math.inf, "above 0"),
+    ):
+        for name in names:
+            if given[name] is not None and not fits(given[name]):
+                raise ValueError(f"--{name.replace('_', '-')} is {given[name]}; give a number {allowed}.")
+    if arguments.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda was asked for but torch sees no GPU; use --device cpu.")
+
+
+def _sources(arguments: argparse.Namespace) -> tuple[list[Source], Source | None]:
+    from asrbias.training.data import Source
+
+    sources = [Source.parse(text) for text in arguments.data]
+    for text, source in zip(arguments.data, sources, strict=True):
+        if not 0 < source.weight < math.inf:
+            raise ValueError(f"The weight of {text!r} is {source.weight:g}; it must be above 0, and finite.")
+    dev = Source.parse(arguments.dev) if arguments.dev else None
+    if dev is not None and dev.weight != 1:
+        raise ValueError(f"--dev {arguments.dev} has a weight; every utterance is evaluated once, so leave it out.")
+    return sources, dev
+
+
 def _sizes(arguments: argparse.Namespace) -> dict[str, Any]:
-    layers = arguments.layers
+    """What is given, and the layers of the heads where they are not; EncoderConfig has the rest."""
+    from asrbias.encoder import EncoderConfig
+
+    sizes = {name: value for name in ("dim", "layers", "heads") if (value := getattr(arguments, name)) is not None}
+    layers = sizes.get("layers", EncoderConfig.layers)
+    phone_layer = arguments.phone_layer
     return {
-        "dim": arguments.dim,
-        "layers": layers,
-        "heads": arguments.heads,
+        **sizes,
         "subword_layers": tuple(arguments.subword_layers or (max(1, layers // 3), max(1, 2 * layers // 3))),
-        "phone_layer": arguments.phone_layer or max(1, layers // 2),
+        "phone_layer": max(1, layers // 2) if phone_layer is None else phone_layer,
         "self_conditioning": not arguments.no_self_conditioning,
     }

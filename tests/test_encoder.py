@@ -73,6 +73,11 @@ def test_a_head_outside_the_layers_is_refused() -> None:
         EncoderConfig(layers=3, subword_layers=(1, 9), phone_layer=2)
 
 
+def test_the_blank_is_label_0() -> None:
+    with pytest.raises(ModelError, match="blank is label 28"):
+        Model(SMALL, Vocabulary((*" 'abcdefghijklmnopqrstuvwxyz", "<blank>"), blank=28))
+
+
 def test_attention_sees_the_whole_utterance() -> None:
     torch.manual_seed(0)
     encoder = Encoder(SMALL).eval()
@@ -106,6 +111,15 @@ def test_broken_model_folders_say_what_is_wrong(tmp_path: object) -> None:
         load_model(folder)
     save_model(Model(SMALL, CHARACTERS), folder)
     weights = folder / "model.safetensors"
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"dim": 16', '"dim": 32'))
+    with pytest.raises(ModelError, match="does not fit its config") as error:
+        load_model(folder)
+    assert "\n" not in str(error.value)
+    (folder / "config.json").write_bytes(b"\xff\xfe")
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_model(folder)
+    (folder / "config.json").write_text(config)
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(ModelError, match="does not fit its config"):
         load_model(folder)

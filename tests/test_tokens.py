@@ -62,8 +62,14 @@ def test_save_and_load(pieces: Vocabulary, tmp_path: Path) -> None:
     letters = Vocabulary.from_characters(" abc")
     letters.save(tmp_path / "b")
     assert Vocabulary.load(tmp_path / "b") == letters
+    letters.save(tmp_path / "a")
+    assert Vocabulary.load(tmp_path / "a") == letters, "the earlier vocabulary is gone"
     with pytest.raises(VocabularyError, match="has no vocabulary"):
         Vocabulary.load(tmp_path / "c")
+    for content in ("{}", "no json", "[1]"):
+        (tmp_path / "b" / "tokens.json").write_text(content)
+        with pytest.raises(VocabularyError, match="cannot be read"):
+            Vocabulary.load(tmp_path / "b")
 
 
 def test_duplicate_labels_and_blank_out_of_range() -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+from asrbias.cli import main
 from asrbias.encoder import EncoderConfig
 from asrbias.model import load_model
 from asrbias.tokens import Vocabulary
@@ -17,7 +20,8 @@ from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, augment
 from asrbias.training.base import TrainOptions, rate_at, train_base
 from asrbias.training.checkpoint import last_weights
 from asrbias.training.data import BatchDataset, BatchOptions, Source, plan_epoch, read_examples
-from asrbias.training.shards import read_shard, write_shard
+from asrbias.training.pack import pack
+from asrbias.training.shards import ShardReader, read_shard, write_shard
 
 LETTERS = Vocabulary.from_characters(" 'abcdefghijklmnopqrstuvwxyz")
 CONFIG = EncoderConfig(
@@ -54,6 +58,74 @@ def test_shards_round_trip_and_name_what_is_missing(shard: Source, tmp_path: Pat
         list(read_shard(shard.paths[0]))
     with pytest.raises(FileNotFoundError, match="No shard matches"):
         Source.parse(str(tmp_path / "none*.jsonl"))
+
+
+@pytest.mark.parametrize("line", ["no json", "[]", '{"id": "a", "offset": 0, "samples": 1}'])
+def test_what_is_no_shard_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "a.pcm").write_bytes(bytes(10))
+    (tmp_path / "a.jsonl").write_text(line + "\n")
+    with pytest.raises(ValueError, match=r"a\.jsonl:1 is no line of a shard"):
+        list(read_shard(tmp_path / "a.jsonl"))
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    rows = []
+    for number, text in enumerate(["abba", "cab", "bac"]):
+        soundfile.write(tmp_path / f"{number}.wav", speak(text), 16_000)
+        version = ("v1.0", "v1.1", "v1.1")[number]
+        rows.append({"id": number, "audio": f"{number}.wav", "text": text, "corpus": version})
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return tmp_path / "in.jsonl"
+
+
+def test_packing_keeps_samples_texts_and_values_apart(manifest: Path, tmp_path: Path) -> None:
+    written = pack(manifest, tmp_path / "set", by="corpus")
+    assert [path.name for path in written] == ["set-v1.0", "set-v1.1"], "a dot in a name is no ending"
+    first, second = (list(read_shard(path.with_name(path.name + ".jsonl"))) for path in written)
+    assert [u.text for u in first] == ["abba"] and [u.text for u in second] == ["cab", "bac"]
+    assert [u.id for u in second] == ["1", "2"] and second[0].corpus == "v1.1"
+    np.testing.assert_allclose(ShardReader().read(second[1]), speak("bac"), atol=1)
+
+
+def test_packing_refuses_what_training_could_not_use(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="overwrite the manifest"):
+        pack(manifest, tmp_path / "in")
+    with pytest.raises(ValueError, match=r"the field 'corpsu'; the fields are audio, corpus, id, text\."):
+        pack(manifest, tmp_path / "set", by="corpsu")
+    (tmp_path / "2.wav").write_bytes(b"no audio")
+    with pytest.raises(ValueError, match=r"in\.jsonl:3: .*cannot be read as audio"):
+        pack(manifest, tmp_path / "set")
+    assert not list(tmp_path.glob("set*")), "nothing half-written stays"
+    manifest.write_text('{"audio": "0.wav"}\n')
+    with pytest.raises(ValueError, match=r"in\.jsonl:1 has no `text`"):
+        pack(manifest, tmp_path / "set")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--init m --dim 8", "--dim: the model of --init has its sizes"),
+        ("--tokens t --init-last", "--init-last needs --init"),
+        ("--tokens t --steps 0", "--steps is 0; give a number above 0"),
+        ("--tokens t --noise 1.5", "--noise is 1.5; give a number from 0 to 1"),
+        ("--tokens t --rate nan", "--rate is nan"),
+        ("--tokens t --threads 0", "--threads is 0"),
+        ("--tokens t --phone-layer 0", "layer 0 is outside 1..12"),
+        ("--tokens t --data SHARD=inf", "weight of .* is inf"),
+        ("--tokens t --data SHARD=-1", "weight of .* is -1"),
+        ("--tokens t --dev SHARD=0.5", "has a weight"),
+    ],
+)
+def test_training_arguments_are_used_or_refused(
+    shard: Source, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: str, says: str
+) -> None:
+    LETTERS.save(tmp_path / "t")
+    path = str(shard.paths[0])
+    given = arguments.replace("SHARD", path).replace("--tokens t", f"--tokens {tmp_path / 't'}").split()
+    assert main(["train", "--data", path, "--output", str(tmp_path / "run"), *given]) == 2
+    error = capsys.readouterr().err
+    assert re.search(says, error) and error.count("\n") == 1
 
 
 def test_an_epoch_holds_each_utterance_once_and_fills_batches(shard: Source) -> None:
