@@ -81,7 +81,7 @@ class Vocabulary:
             ) from error
         if processor.unk_id() != 0:
             raise VocabularyError(
-                f"<unk> is piece {processor.unk_id()} of this SentencePiece model; it must be 0, as the blank takes its place."
+                f"<unk> is piece {processor.unk_id()} of this SentencePiece model; it must be 0, where the blank goes."
             )
         pieces = [processor.id_to_piece(i) for i in range(processor.get_piece_size())]
         return cls((BLANK, *pieces[1:]), 0, model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,14 +152,16 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.init_last and not arguments.init:
         raise ValueError("--init-last needs --init MODEL; a new model has no earlier weights.")
-    for names, fits, allowed in (
-        (PROBABILITIES, lambda value: 0 <= value <= 1, "from 0 to 1"),
-        (NOT_NEGATIVE, lambda value: 0 <= value < math.inf, "0 or more"),
-        (POSITIVE, lambda value: 0 < value < math.inf, "above 0"),
+    for names, least, most, allowed in (
+        (PROBABILITIES, 0.0, 1.0, "from 0 to 1"),
+        (NOT_NEGATIVE, 0.0, sys.float_info.max, "0 or more"),
+        (POSITIVE, sys.float_info.min, sys.float_info.max, "above 0"),
     ):
         for name in names:
-            if given[name] is not None and not fits(given[name]):
+            if given[name] is not None and not least <= given[name] <= most:  # so is NaN refused
                 raise ValueError(f"--{name.replace('_', '-')} is {given[name]}; give a number {allowed}.")
+    if arguments.output.exists() and not arguments.output.is_dir():
+        raise ValueError(f"--output {arguments.output} is a file; name a folder for the model.")
     if arguments.device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda was asked for but torch sees no GPU; use --device cpu.")
 

@@ -115,6 +115,7 @@ def test_packing_refuses_what_training_could_not_use(manifest: Path, tmp_path: P
         ("--tokens t --data SHARD=inf", "weight of .* is inf"),
         ("--tokens t --data SHARD=-1", "weight of .* is -1"),
         ("--tokens t --dev SHARD=0.5", "has a weight"),
+        ("--tokens t --output SHARD", "is a file; name a folder"),
     ],
 )
 def test_training_arguments_are_used_or_refused(

@@ -34,8 +34,10 @@ def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: in
     for line in lines:
         if not isinstance(line.fields.get("text"), str):
             raise ManifestError(f"{manifest}:{line.number} has no `text`; training needs what was said.")
-        value = re.sub(r"[/\\\0]", "_", str(line.fields.get(by) or "none"))
-        path = output if by is None else output.with_name(f"{output.name}-{value}")
+        path = output
+        if by is not None:
+            value = re.sub(r"[/\\\0]", "_", str(line.fields.get(by) or "none"))
+            path = output.with_name(f"{output.name}-{value}")
         groups.setdefault(path, []).append(line)
     for path in groups:
         if path.with_name(f"{path.name}.jsonl").resolve() == manifest.resolve():
