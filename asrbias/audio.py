@@ -61,7 +61,7 @@ def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
 
     try:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError) as error:
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: .raw has no rate of its own
         formats = "wav, flac, mp3, ogg, opus, aiff or au"
         raise AudioError(
             f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file."

@@ -107,6 +107,7 @@ def test_ten_milliseconds_is_audio() -> None:
         ("text.wav", b"this is not audio at all, only words\n" * 10, "cannot be read as audio"),
         ("empty.wav", b"", "is empty (0 bytes)"),
         ("header.wav", b"RIFF\x24\x00\x00\x00WAVEfmt ", "cannot be read as audio"),
+        ("no_header.raw", bytes(200), "cannot be read as audio"),
         ("picture.wav", b"\x89PNG\r\n\x1a\n" + bytes(200), "cannot be read as audio"),
     ],
 )
