@@ -192,3 +192,6 @@ def test_spec_augment_masks_within_each_item() -> None:
     masked = spec_augment(features, torch.tensor([100, 20]), SpecAugmentOptions(), torch.Generator().manual_seed(0))
     assert 0.5 < masked.mean() < 1.0
     assert set(masked.unique().tolist()) == {0.0, 1.0}
+    options = SpecAugmentOptions(frequency_masks=0, time_masks=20)
+    masked = spec_augment(features, torch.tensor([100, 20]), options, torch.Generator().manual_seed(0))
+    assert (masked[1, :20] == 0).any() and (masked[1, 20:] == 1).all(), "no mask lies in the padding"

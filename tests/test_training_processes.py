@@ -46,7 +46,7 @@ def test_a_run_killed_by_sigkill_ends_as_if_it_had_not_been(command: list[str], 
     while not (cut / CHECKPOINT_FILE).is_file() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    assert process.wait() == -signal.SIGKILL, "it was still running"
     assert (cut / CHECKPOINT_FILE).is_file()
     subprocess.run([sys.executable, *command, "--output", str(cut)], check=True, capture_output=True)
     one, other = last_weights(whole), last_weights(cut)
@@ -55,7 +55,7 @@ def test_a_run_killed_by_sigkill_ends_as_if_it_had_not_been(command: list[str], 
 
 def test_two_processes_share_the_work(command: list[str], tmp_path: Path) -> None:
     output = tmp_path / "two"
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29511"]
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([*run, *command, "--output", str(output)], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-2000:]
