@@ -16,6 +16,14 @@ from pathlib import Path
 from asrbias.files import write_whole
 
 
+def read_distractors(path: Path, count: int) -> list[str]:
+    """The first `count` phrases of a file; with fewer the figures would be those of another protocol."""
+    phrases = path.read_text(encoding="utf-8").splitlines()
+    if len(phrases) < count:
+        raise SystemExit(f"{path} has {len(phrases)} phrases, {count} are needed; give a longer file or --count.")
+    return phrases[:count]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path, help="JSON lines with `audio`, `text` and `entities`")
@@ -24,14 +32,12 @@ def main() -> None:
     parser.add_argument("--distractors-only", action="store_true", help="leave the utterance's own entities out")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-    distractors = arguments.distractors.read_text(encoding="utf-8").splitlines()
-    if len(distractors) < arguments.count:
-        parser.error(f"{arguments.distractors} has {len(distractors)} lines, {arguments.count} are needed")
+    distractors = read_distractors(arguments.distractors, arguments.count)
     lines = []
     for text in arguments.manifest.read_text(encoding="utf-8").splitlines():
         line = json.loads(text)
         own = [] if arguments.distractors_only else line["entities"]
-        line["list"] = [*own, *distractors[: arguments.count]]
+        line["list"] = [*own, *distractors]
         line["audio"] = str((arguments.manifest.parent / line["audio"]).resolve())
         lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_whole(arguments.output, "".join(lines).encode())

@@ -14,6 +14,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from lists import read_distractors
 from rich.console import Console
 from rich.table import Table
 
@@ -37,7 +38,7 @@ def main() -> None:
     lines = [json.loads(line) for line in arguments.manifest.read_text(encoding="utf-8").splitlines()]
     recognizer = load(arguments.model)
     posteriors = recognizer.log_probs([read_audio(arguments.manifest.parent / line["audio"]) for line in lines])
-    distractors = arguments.distractors.read_text(encoding="utf-8").splitlines()[: arguments.count]
+    distractors = read_distractors(arguments.distractors, arguments.count)
     own = [EntityList([*line["entities"], *distractors]) for line in lines]
     alone = EntityList(distractors)
     references = [line["text"] for line in lines]

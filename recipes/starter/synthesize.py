@@ -3,9 +3,7 @@
     python recipes/starter/synthesize.py OUT --text SHARED/text --exclude SHARED/speech/{dev,test}/manifest.jsonl \\
         --voices flite-slt --hours 6 --jobs 2
 
-A shard is two files, because 100,000 small ones are slow: NAME.pcm holds the little-endian int16 samples of all its
-utterances one after the other, 16 kHz mono; NAME.jsonl holds a line an utterance: `id`, `text`, `entities` (the names
-put in), `speaker`, `corpus`, `offset` (its first sample) and `samples` (how many). Both are there whole or not at all.
+Shards are those of asrbias/training/shards.py, 16 kHz mono; `entities` are the names put in.
 What a shard holds is decided by --seed and its name alone, so a run goes on where it stopped, on any number of
 processes. Training mixes noise in; here the speech stays clean, only its level is random.
 """
