@@ -179,6 +179,16 @@ def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path) -> None:
         train_base([shard], None, tmp_path / "cut", replace(PLAIN, rate=0.1), config=CONFIG, vocabulary=LETTERS)
 
 
+def test_a_run_in_two_parts_is_the_run_in_one(shard: Source, tmp_path: Path) -> None:
+    train_base([shard], None, tmp_path / "one", PLAIN, config=CONFIG, vocabulary=LETTERS)
+    train_base([shard], None, tmp_path / "two", replace(PLAIN, stop_at=4), config=CONFIG, vocabulary=LETTERS)
+    half = last_weights(tmp_path / "two")
+    train_base([shard], None, tmp_path / "two", PLAIN, config=CONFIG, vocabulary=LETTERS)
+    one, two = last_weights(tmp_path / "one"), last_weights(tmp_path / "two")
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert not all(torch.equal(half[name], two[name]) for name in half)
+
+
 def test_augmentation_keeps_speech_and_is_repeatable() -> None:
     wave = speak("abcabc").astype(np.float32) / 32768
     one, two = (augment(wave, AugmentOptions(), np.random.default_rng(3)) for _ in range(2))

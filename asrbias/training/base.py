@@ -44,7 +44,8 @@ from asrbias.training.objective import ObjectiveOptions, objective
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
-    steps: int = 10_000  # updates in all
+    steps: int = 10_000  # updates in all; the learning rate is planned over them
+    stop_at: int | None = None  # update after which to stop early, to go on another time
     rate: float = 1.5e-3  # peak learning rate
     warmup: int = 500  # updates
     decay: float = 0.3  # last share of the steps, in which the rate falls to zero
@@ -114,7 +115,7 @@ class BaseTrainer:
             **{
                 k: v
                 for k, v in asdict(options).items()
-                if k not in ("workers", "device", "evaluate_every", "save_every", "report_every")
+                if k not in ("stop_at", "workers", "device", "evaluate_every", "save_every", "report_every")
             },
             "sources": [(str(source.paths), source.weight) for source in sources],
             "world": self.world,
@@ -135,6 +136,10 @@ class BaseTrainer:
         self.forward: nn.Module = self.model.encoder
         if self.world > 1:
             self.forward = nn.parallel.DistributedDataParallel(self.model.encoder)
+
+    @property
+    def _end(self) -> int:
+        return min(self.options.steps, self.options.stop_at or self.options.steps)
 
     def _device(self) -> torch.device:
         if self.world > 1 and not torch.distributed.is_initialized():
@@ -177,7 +182,7 @@ class BaseTrainer:
                     self._log(
                         {"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed}
                     )
-                last = step >= self.options.steps
+                last = step >= self._end
                 if (step % self.options.evaluate_every == 0 or last) and self.rank == 0:
                     self._evaluate(step)
                 if (step % self.options.save_every == 0 or last) and self.rank == 0:
@@ -188,7 +193,7 @@ class BaseTrainer:
     def _batches(self) -> Iterator[Batch]:
         """Batches from where the run stands to its last step."""
         options = self.options
-        while self.progress.step < options.steps:
+        while self.progress.step < self._end:
             plan = plan_epoch(self.sources, options.batches, options.seed, self.progress.epoch)
             plan = plan[: len(plan) // self.world * self.world][self.rank :: self.world]
             if not plan:
@@ -205,7 +210,7 @@ class BaseTrainer:
             for batch in loader:
                 self.progress.batch += 1
                 yield batch
-                if self.progress.step >= options.steps:
+                if self.progress.step >= self._end:
                     return
             self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
 
