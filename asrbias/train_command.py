@@ -82,7 +82,7 @@ def _add_training(group: Any) -> None:
         "--phone", type=float, default=0.3, help="weight of the phone head's loss (default: %(default)s)"
     )
     group.add_argument("--short-first", action="store_true", help="the first epoch goes from short to long")
-    group.add_argument("--stop-at", type=int, metavar="STEP", help="stop early after this update, to go on another time")
+    group.add_argument("--stop-at", type=int, metavar="STEP", help="stop after this update, to go on another time")
     group.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")
     group.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
 
@@ -136,7 +136,9 @@ def run(arguments: argparse.Namespace) -> int:
 SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_conditioning")
 PROBABILITIES = ("decay", "average", "noise", "room", "colour")
 NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")
-POSITIVE = ("steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads", "dim", "layers", "heads")
+POSITIVE = (
+    "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads", "dim", "layers", "heads",
+)  # fmt: skip
 
 
 def _check(arguments: argparse.Namespace) -> None:
