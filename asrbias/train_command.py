@@ -137,7 +137,8 @@ SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_con
 PROBABILITIES = ("decay", "average", "noise", "room", "colour")
 NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")
 POSITIVE = (
-    "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads", "dim", "layers", "heads",
+    "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads",
+    "dim", "layers", "heads",
 )  # fmt: skip
 
 
