@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,22 @@ def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
         raise AudioError(
             f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file."
         ) from error
+    _warn_if_cut(path)
     return data.mean(1), rate
+
+
+def _warn_if_cut(path: Path) -> None:
+    """A wav whose header promises more than the file holds was cut off; what is there is used, and said."""
+    with open(path, "rb") as file:
+        head = file.read(12)
+        promised = int.from_bytes(head[4:8], "little") + 8
+        held = file.seek(0, 2)
+    streamed = promised >= 0xFFFFFF00  # a recorder that did not know the length in advance
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE" and not streamed and held < promised - 1:
+        warnings.warn(
+            f"{path} was cut off: its header promises {promised} bytes, it holds {held}; only these are transcribed.",
+            stacklevel=4,
+        )
 
 
 def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:

@@ -38,6 +38,8 @@ class EncoderConfig:
             raise ValueError(
                 f"dim {self.dim} over {self.heads} heads gives no even head size; use a multiple of 2*heads."
             )
+        if self.kernel % 2 == 0:
+            raise ValueError(f"The kernel is {self.kernel} frames; it must be odd, so that it has a middle.")
         for layer in (*self.subword_layers, self.phone_layer):
             if not 1 <= layer <= self.layers:
                 raise ValueError(f"A head on layer {layer} is outside 1..{self.layers}; choose an existing layer.")

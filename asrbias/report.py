@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from asrbias.commonwords import COMMON_WORDS
 from asrbias.phrasetable import spelled
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"<.+>|\[.+\]").fullmatch  # "<blank>", "[PAD]": never emitted
 _MOST_SHOWN = 12  # characters of another script that a reason names
 SHORT = 3  # letters; a form of so few fires by accident
-Status = Literal["used", "risky", "dropped"]
+Status = Literal["used", "risky", "merged", "dropped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,9 @@ class ReportRow:
 
     index: int  # position in the EntityList
     entity: Entity
-    status: Status  # "used"; "risky": used, and likely to fire by accident; "dropped": can never fire
+    # "used"; "risky": used, and likely to fire by accident; "merged": found, but shown as another entity that has the
+    # same forms; "dropped": can never fire
+    status: Status
     forms: tuple[str, ...]  # the matching forms that it owns, the user's own before derived ones
     reasons: tuple[str, ...]  # sentences; () if there is nothing to say
 
@@ -50,8 +52,8 @@ class Report:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Entities by status: {"used": n, "risky": n, "dropped": n}."""
-        return {status: self.count(status) for status in ("used", "risky", "dropped")}
+        """Entities by status: {"used": n, "risky": n, "merged": n, "dropped": n}."""
+        return {status: self.count(status) for status in get_args(Status)}
 
     def __str__(self) -> str:
         heading = ("entity", "status", "matched as", "why")
@@ -114,6 +116,7 @@ def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Spell
     own, derived = entities.spoken[index]
     forms: dict[str, None] = {}
     losses: list[str] = []
+    merged = False
     for form in (*own, *derived):
         text = spelled(form, None if speller is None else speller.charset)
         if speller is not None and (text is None or not speller.spells(text)):
@@ -121,11 +124,12 @@ def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Spell
         elif text is not None and owner[text] == index:
             forms[text] = None
         elif text is not None:
+            merged = True
             rival = entities[owner[text]]
             losses.append(f"'{text}' is matched for {rival.shown!r} (weight {rival.weight:g}).")
     remarks = entities._remarks.get(index, ())
     risks = _risks(entities[index], tuple(forms))
-    status: Status = "dropped" if not forms else "risky" if risks else "used"
+    status: Status = ("merged" if merged else "dropped") if not forms else "risky" if risks else "used"
     return ReportRow(
         index, entities[index], status, tuple(forms), (*remarks, *_unspoken(entities[index], own), *losses, *risks)
     )

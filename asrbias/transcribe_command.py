@@ -86,8 +86,9 @@ def _remark(entities: EntityList | None, labels: Sequence[str] | None) -> None:
     for note in report.notes:
         print(note, file=sys.stderr)
     for row in report.rows:
-        if row.status == "dropped":
-            print(f"not used: {row.entity.phrase!r}: {row.reason}", file=sys.stderr)
+        if row.status in ("dropped", "merged"):
+            what = "not used" if row.status == "dropped" else "shown as another"
+            print(f"{what}: {row.entity.phrase!r}: {row.reason}", file=sys.stderr)
 
 
 def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: EntityList | None, *, as_json: bool) -> int:

@@ -126,6 +126,16 @@ def test_truncated_flac_is_an_error_or_its_whole_part(tmp_path: Path) -> None:
         load_audio(path)
 
 
+def test_a_wav_that_was_cut_off_gives_its_part_and_says_so(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / "cut.wav"
+    soundfile.write(path, tone(seconds=2.0), 16_000)
+    load_audio(path)
+    assert not recwarn.list
+    path.write_bytes(path.read_bytes()[:-16_000])
+    assert abs(len(load_audio(path)) - 24_000) <= 1
+    assert "cut.wav was cut off" in str(recwarn.pop().message)
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="does not exist"):
         load_audio(tmp_path / "no.wav")

@@ -21,8 +21,10 @@ needs_starter = pytest.mark.skipif(
 def test_import_is_quick_and_loads_no_torch() -> None:
     code = "import sys, time; s = time.perf_counter(); import asrbias; "
     code += "print(time.perf_counter() - s, 'torch' in sys.modules)"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert float(printed[0]) < 0.3 and printed[1] == "False"
+    run = [sys.executable, "-c", code]
+    printed = [subprocess.run(run, capture_output=True, text=True, check=True).stdout.split() for _ in range(3)]
+    assert min(float(seconds) for seconds, _ in printed) < 0.3, "the best of three, as other work may disturb"
+    assert {torch for _, torch in printed} == {"False"}
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))

@@ -154,7 +154,7 @@ def test_duplicates_merge_and_are_reported() -> None:
     assert list(listed) == [Entity("Kyiv", weight=2, sounds_like="keev"), Entity("kyiv")]
     first, second = listed.report().rows
     assert first.reason == "Listed 3 times; merged into one, with the largest weight, 2."
-    assert second.status == "dropped" and second.reason == "'kyiv' is matched for 'Kyiv' (weight 2)."
+    assert second.status == "merged" and second.reason == "'kyiv' is matched for 'Kyiv' (weight 2)."
 
 
 # --- the phrase table ---
@@ -261,14 +261,14 @@ def test_labels_that_cannot_spell() -> None:
 
 def test_a_report_is_a_table_that_can_be_read() -> None:
     report = EntityList(["Zelenskyy", "will", "東京"]).report()
-    assert report.counts == {"used": 1, "risky": 1, "dropped": 1}
+    assert report.counts == {"used": 1, "risky": 1, "merged": 0, "dropped": 1}
     assert str(report).splitlines() == [
         "entity     status   matched as  why",
         "Zelenskyy  used     zelenskyy",
         "will       risky    will        A common English word: will.",
         "東京       dropped  -           English spelling has no 東 京: give sounds_like, in a-z.",
         "",
-        "3 entities: 1 used, 1 risky, 1 dropped.",
+        "3 entities: 1 used, 1 risky, 0 merged, 1 dropped.",
     ]
     assert str(EntityList().report()).splitlines()[-1] == "0 entities: 0 used, 0 risky, 0 dropped."
 
@@ -280,7 +280,7 @@ def test_every_entity_is_in_the_report_once_and_dropped_ones_say_why(items: list
     rows = listed.report().rows
     assert [row.entity for row in rows] == list(listed) and [row.index for row in rows] == list(range(len(listed)))
     assert sorted(form for row in rows for form in row.forms) == list(listed.forms().texts)
-    assert all(row.forms if row.status != "dropped" else row.reason for row in rows)
+    assert all(row.forms if row.status in ("used", "risky") else row.reason for row in rows)
     assert len(str(listed.report()).splitlines()) == len(listed) + 3
 
 

@@ -50,7 +50,7 @@ def shard(tmp_path: Path) -> Source:
 def test_shards_round_trip_and_name_what_is_missing(shard: Source, tmp_path: Path) -> None:
     utterances = list(read_shard(shard.paths[0]))
     assert [u.text for u in utterances][:2] == ["abba", "cab"]
-    examples = read_examples(shard, LETTERS)
+    examples = read_examples(shard, LETTERS)[0]
     audio = BatchDataset([examples], None, 0)[0].audio
     np.testing.assert_allclose(audio[0, : utterances[0].samples], speak("abba") / 32768, atol=1e-6)
     (tmp_path / "toy.pcm").write_bytes(b"12")
@@ -130,7 +130,7 @@ def test_training_arguments_are_used_or_refused(
 
 
 def test_an_epoch_holds_each_utterance_once_and_fills_batches(shard: Source) -> None:
-    examples = read_examples(shard, LETTERS)
+    examples = read_examples(shard, LETTERS)[0]
     plan = plan_epoch([(examples, 1.0)], PLAIN.batches, seed=1, epoch=0)
     assert sorted(e.text for batch in plan for e in batch) == sorted(e.text for e in examples)
     assert all(max(e.utterance.samples for e in b) * len(b) <= 4.0 * 16_000 for b in plan)

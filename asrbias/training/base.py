@@ -96,15 +96,27 @@ def train_base(
         model = Model(config, vocabulary)
     else:
         raise ValueError("Training needs a start: give an earlier model (--init), or a vocabulary and sizes.")
-    trainer = BaseTrainer(sources, dev, output, options, model)
+    start = {"init": str(init), "init_last": init_last}
+    trainer = BaseTrainer(sources, dev, output, options, model, start)
     trainer.run()
     return output
 
 
 class BaseTrainer:
     def __init__(
-        self, sources: Sequence[Source], dev: Source | None, output: Path, options: TrainOptions, model: Model
+        self,
+        sources: Sequence[Source],
+        dev: Source | None,
+        output: Path,
+        options: TrainOptions,
+        model: Model,
+        start: dict[str, Any],
     ) -> None:
+        rate = model.features.options.sample_rate
+        if options.batches.sample_rate != rate:
+            raise ValueError(
+                f"The model hears {rate} Hz, the shards are {options.batches.sample_rate} Hz; pack them anew."
+            )
         self.options, self.output = options, output
         self.rank, self.world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
         self.device = self._device()
@@ -118,6 +130,7 @@ class BaseTrainer:
                 if k not in ("stop_at", "workers", "device", "evaluate_every", "save_every", "report_every")
             },
             "sources": [(str(source.paths), source.weight) for source in sources],
+            **start,
             "world": self.world,
             "encoder": asdict(self.model.encoder.config),
         }
@@ -149,11 +162,13 @@ class BaseTrainer:
         return torch.device(self.options.device)
 
     def _read(self, source: Source) -> list[Example]:
-        examples = read_examples(source, self.model.vocabulary)
+        examples, textless, mute = read_examples(source, self.model.vocabulary)
         limit = self.options.batches.longest * self.options.batches.sample_rate
         hours = sum(e.utterance.samples for e in examples) / self.options.batches.sample_rate / 3600
         long = sum(e.utterance.samples > limit for e in examples)
         left = f", {long} longer than {self.options.batches.longest:g} s left out" if long else ""
+        left += f", {textless} without words left out" if textless else ""
+        left += f"; no pronunciation for {len(mute)} words ({', '.join(mute[:5])})" if mute else ""
         self.console.print(
             f"{source.paths[0].parent}: {len(examples)} utterances, {hours:.2f} h, weight {source.weight:g}{left}"
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -62,12 +62,19 @@ def save_checkpoint(
     )
 
 
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except SafetensorError as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it to start anew, or restore it.") from error
+
+
 def load_checkpoint(
     folder: Path, encoder: nn.Module, average: Average, optimizer: torch.optim.Optimizer, run: dict[str, Any]
 ) -> Progress:
     """Restore everything in place; refuses to go on with other settings than the run was started with."""
     path = folder / CHECKPOINT_FILE
-    with safe_open(path, framework="pt") as file:
+    with _open(path) as file:
         metadata = file.metadata()
         before, now = json.loads(metadata["run"]), json.loads(json.dumps(run, default=str))
         changed = sorted(key for key in {*before, *now} if before.get(key) != now.get(key))
@@ -94,6 +101,6 @@ def last_weights(folder: Path) -> dict[str, Tensor]:
     path = folder / CHECKPOINT_FILE
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; the last weights are only where a training ran.")
-    with safe_open(path, framework="pt") as file:
+    with _open(path) as file:
         names = [name for name in file.keys() if name.startswith("weight/")]  # noqa: SIM118
         return {name[len("weight/") :]: file.get_tensor(name) for name in names}

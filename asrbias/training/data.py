@@ -31,7 +31,7 @@ class Source:
     @classmethod
     def parse(cls, text: str) -> Source:
         """`PATTERN` or `PATTERN=WEIGHT`; the pattern names .jsonl shard indexes, `*` allowed."""
-        pattern, _, weight = text.partition("=")
+        pattern, _, weight = text.rpartition("=") if "=" in Path(text).name else (text, "", "")
         path = Path(pattern)
         found = tuple(sorted(path.parent.glob(path.name))) if path.name else ()
         if not found:
@@ -73,8 +73,11 @@ class BatchOptions:
     short_first: bool = False  # the first epoch goes from short to long (SortaGrad, Amodei et al. 2016)
 
 
-def read_examples(source: Source, vocabulary: Vocabulary) -> list[Example]:
-    """The usable utterances of a source with their targets; phones are those of each word's first pronunciation."""
+def read_examples(source: Source, vocabulary: Vocabulary) -> tuple[list[Example], int, list[str]]:
+    """The usable utterances of a source with their targets; phones are those of each word's first pronunciation.
+
+    Also returns how many utterances have no words, and the words that have no pronunciation (they get no phones).
+    """
     from asrbias.phones import PHONES, pronounce
 
     utterances = [utterance for path in source.paths for utterance in read_shard(path)]
@@ -83,15 +86,16 @@ def read_examples(source: Source, vocabulary: Vocabulary) -> list[Example]:
     number = {phone: index for index, phone in enumerate(PHONES, 1)}
     spoken = {
         word: tuple(number[phone] for phone in (variants[0] if variants else ()))
-        for word, variants in zip(words, pronounce(words), strict=True)
+        for word, variants in zip(words, pronounce(words, missing="empty"), strict=True)
     }
-    return [
+    examples = [
         Example(
             utterance, tuple(vocabulary.encode(text)), tuple(p for word in text.split() for p in spoken[word]), text
         )
         for utterance, text in zip(utterances, texts, strict=True)
         if text
     ]
+    return examples, len(texts) - len(examples), [word for word in words if not spoken[word]]
 
 
 def plan_epoch(
