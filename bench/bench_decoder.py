@@ -1,4 +1,4 @@
-"""How fast the decoder is: python bench/bench_decoder.py [--posteriors FILE.npz] [--beam 32] [--repeat 5]
+"""How fast the decoder is: python bench/bench_decoder.py [--posteriors FILE.npz] [--names FILE.txt] [--beam 32]
 
 Prints, for one thread: decoding time as a share of real time without a list and with lists of 10 to 100,000 phrases,
 the ratio to the list of 10, and the time and memory that compiling takes.
@@ -6,6 +6,7 @@ the ratio to the list of 10, and the time and memory that compiling takes.
 Without --posteriors it makes its own, seeded: V = 256 subwords at 25 frames a second, blank in most frames, spikes of
 one to two frames with confusions; "noisy" ones are as soft as those of a model with half of its words wrong.
 A .npz holds `labels` [V], `blank`, `seconds_per_frame`, and matrices [T, V] of log-probabilities under any other name.
+--names: a phrase a line, to draw the lists from; without it they are made up.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import gc
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -113,12 +114,12 @@ def measure(decoder: Decoder, matrices: Matrices, seconds: float, lists: dict[in
 
 
 def compile_lists(
-    decoder: Decoder, words: npt.NDArray[np.str_], sizes: list[int], random: np.random.Generator
+    decoder: Decoder, names_from: Sequence[str], sizes: list[int], random: np.random.Generator
 ) -> dict[int, Phrases]:
-    """Lists of one and two words; prints what each costs."""
+    """Prints what compiling a list of each size costs."""
     lists = {}
     for size in sizes:
-        names = [" ".join(random.choice(words, random.integers(1, 3))).title() for _ in range(size)]
+        names = [names_from[i] for i in random.permutation(len(names_from))[:size]]
         gc.collect()
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.process_time()
@@ -134,13 +135,18 @@ def compile_lists(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posteriors", type=Path)
+    parser.add_argument("--names", type=Path)
     parser.add_argument("--beam", type=int, default=32)
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--largest", type=int, default=100_000, help="size of the longest list")
     options = parser.parse_args()
     random = np.random.default_rng(0)
     words = make_words(random, 20_000)
-    parts = np.array(words)
+    if options.names:
+        names = options.names.read_text(encoding="utf-8").split("\n")[:-1]
+    else:
+        parts = np.array(words)
+        names = [" ".join(random.choice(parts, random.integers(1, 3))).title() for _ in range(options.largest)]
     if options.posteriors:
         with np.load(options.posteriors) as saved:
             labels, blank = [str(label) for label in saved["labels"]], int(saved["blank"])
@@ -154,7 +160,7 @@ def main() -> None:
         }
     decoder = Decoder(labels, blank=blank, options=DecodeOptions(beam=options.beam))
     print("compiling")
-    lists = compile_lists(decoder, parts, [n for n in (10, 1_000, 10_000, 100_000) if n <= options.largest], random)
+    lists = compile_lists(decoder, names, [n for n in (10, 1_000, 10_000, 100_000) if n <= len(names)], random)
     for name, matrices in sets.items():
         seconds = sum(len(m) for m in matrices) * step
         print(f"{name} posteriors, {seconds:.0f} s, beam {options.beam}, one thread")

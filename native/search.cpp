@@ -69,17 +69,29 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const S
     if (automaton_ != nullptr) summarise(root);
     nodes_.push_back(root);
     if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, root.accepts, -1, -1});
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, root.accepts, -1, -1});
     if (automaton_ != nullptr) walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     for (int token = 0; token < vocabulary.size(); ++token) {
         const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
         const auto separators = std::count(first, last, SEPARATOR);
         reach_.push_back({vocabulary.length(token), automaton_ != nullptr && separators > 0,
-                          separators == 1 && *first == SEPARATOR && last - first > 1,
-                          first == last ? 0 : Automaton::bit(*first)});
+                          separators == 1 && *first == SEPARATOR,
+                          first == last ? 0 : Automaton::bit(*first), 0.0,
+                          static_cast<uint8_t>(separators > 0 ? 0 : std::min<int64_t>(last - first, KINDS - 1))});
+        if (automaton_ != nullptr) {
+            const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
+            Reach& reach = reach_.back();
+            reach.begins = reach.only_first ? options.bonus * match.slope * match.depth : steepest_ * reach.length;
+            if (separators > 0) begins_ = std::max(begins_, reach.begins);
+        }
         longest_ = std::max(longest_, vocabulary.length(token));
     }
+    found_.resize(vocabulary.size() + 1);
     highest_.resize((vocabulary.size() + BLOCK - 1) / BLOCK);
+}
+
+bool Search::better(const Candidate& a, const Candidate& b) {
+    return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
 }
 
 bool Search::step(const float* log_probs) {
@@ -141,35 +153,88 @@ void Search::choose_tokens(const float* log_probs) {
                                  ? options_.token_threshold
                                  : std::max(options_.token_threshold, options_.phrase_threshold);
     const double reach = cutoff_ - beam_[0].rank - SLACK;
-    const float floor = static_cast<float>(std::max({best - threshold, reach - steepest_ * longest_, -1e30}));
-    tokens_.clear();
+    set_floors(std::max(best - threshold, -1e30), reach);
+    const float lowest = *std::min_element(floors_, floors_ + KINDS);
+    size_t found = 0;
     for (int block = 0; block < blocks; ++block) {
-        if (highest_[block] < floor) continue;
-        for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v)
-            if (log_probs[v] >= floor && v != vocabulary_.blank() && vocabulary_.emitted(v))
-                tokens_.push_back({log_probs[v], v});
+        if (highest_[block] < lowest) continue;
+        for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v) {
+            found_[found] = {log_probs[v], v, 0.0f};  // kept if the next does not take its place: no branch to guess
+            found += log_probs[v] >= floors_[reach_[v].kind];
+        }
     }
-    const auto better = [](const Candidate& a, const Candidate& b) {
-        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
-    };
-    const auto top = tokens_.begin() + std::min<size_t>(tokens_.size(), options_.top_k);
-    if (top != tokens_.end()) std::nth_element(tokens_.begin(), top, tokens_.end(), better);
+    tokens_.assign(found_.begin(), found_.begin() + found);
+    const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
+    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
+    const auto top = std::partition(tokens_.begin(), tokens_.end(), [last = last_of_top_k(log_probs)](const Candidate& c) {
+        return !better(last, c);
+    });
     const double least = best - options_.token_threshold, faintest = best - options_.phrase_threshold;
     const auto acoustic = std::partition(tokens_.begin(), top, [least](const Candidate& c) { return c.log_prob >= least; });
-    acoustic_tokens_ = static_cast<size_t>(acoustic - tokens_.begin());
-    const auto hopeless = [&](const Candidate& c) {
-        return steepest_ <= 0 || c.log_prob < faintest || c.log_prob + steepest_ * reach_[c.token].length < reach;
-    };
-    tokens_.erase(std::remove_if(acoustic, tokens_.end(), hopeless), tokens_.end());
+    bound_gains();
+    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
+    const auto vain = [&](const Candidate& c) { return c.gain <= 0 || c.log_prob < faintest || weak(c); };
+    const auto last = std::remove_if(acoustic, tokens_.end(), vain);
+    const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
+    acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
+    tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
     std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
     std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
+}
+
+// The last of the frame's top k tokens, or one that all come before. Tokens out of reach, not in tokens_, count too.
+Search::Candidate Search::last_of_top_k(const float* log_probs) {
+    const Candidate none{static_cast<float>(NEVER), vocabulary_.size(), 0.0f};
+    const int size = vocabulary_.size(), k = options_.top_k;
+    if (size <= k) return none;
+    float weakest = 0.0f;
+    for (const Candidate& c : tokens_) weakest = std::min(weakest, c.log_prob);
+    int stronger = 0;
+    for (int v = 0; v < size; ++v) stronger += log_probs[v] >= weakest;
+    if (stronger <= k) return none;
+    size_t count = 0;
+    for (int v = 0; v < size; ++v)
+        if (v != vocabulary_.blank() && vocabulary_.emitted(v)) found_[count++] = {log_probs[v], v, 0.0f};
+    if (count <= static_cast<size_t>(k)) return none;
+    std::nth_element(found_.begin(), found_.begin() + (k - 1), found_.begin() + count, better);
+    return found_[k - 1];
+}
+
+// What the matches that are open in the beam, and those that can begin, let a token gain: first for all of a kind ...
+void Search::set_floors(double lowest, double reach) {
+    accepts_ = 0;
+    slope_ = across_ = 0.0;
+    for (const Entry& entry : beam_) {
+        accepts_ |= entry.accepts;
+        slope_ = std::max(slope_, entry.slope);
+        across_ = std::max(across_, entry.across);
+    }
+    for (int kind = 0; kind < KINDS; ++kind) {
+        const int length = kind < KINDS - 1 ? kind : longest_;
+        const double gain = kind == 0 ? std::max(begins_, across_ * longest_) : slope_ * length;
+        floors_[kind] = static_cast<float>(std::max(lowest, reach - gain) - SLACK);
+    }
+}
+
+// ... and then for each.
+void Search::bound_gains() {
+    if (automaton_ == nullptr) return;
+    for (Candidate& c : tokens_) {
+        const Reach& reach = reach_[c.token];
+        double gain = 0.0;
+        if (reach.starts_word)
+            gain = std::max(reach.begins, across_ * reach.length);
+        else if ((accepts_ & reach.first) != 0)
+            gain = slope_ * reach.length;
+        c.gain = static_cast<float>(gain) * 1.00001f;  // rounded up
+    }
 }
 
 void Search::extend() {
     size_t pushed = 0;
     for (size_t k = 0; k < tokens_.size(); ++k) {
         const Candidate& token = tokens_[k];
-        const double most = token.log_prob + steepest_ * reach_[token.token].length + SLACK;
+        const double most = static_cast<double>(token.log_prob) + token.gain + SLACK;
         for (const Entry& entry : beam_) {
             if (entry.rank + most < cutoff_) break;  // the beam is sorted
             Fresh fresh;
@@ -193,7 +258,7 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
     const double label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
     double bias = from.settled, slope = 0.0;
     if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
-        const double gain = (reach.starts_word ? steepest_ : from.slope) * reach.length;
+        const double gain = reach.starts_word ? token.gain : from.slope * reach.length;
         if (label + from.bias + gain + SLACK < cutoff_) return false;
         const auto ranking = rank_phrases(nodes_[from.node], token.token);
         if (needs_phrase && !ranking.provisional) return false;
@@ -211,8 +276,9 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
 PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     const Reach& reach = reach_[token];
     if (!reach.starts_word) return tracker_.ranking({state_after(from.cursor.state, token), from.cursor.word});
-    if (reach.only_first && from.next_word == Automaton::START) {  // no phrase goes on across this word's end
-        const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
+    const int32_t state = automaton_->word_state(token);
+    if (reach.only_first && state_after(from.next_word, token) == state) {  // no phrase goes on across this word's end
+        const Automaton::State& match = (*automaton_)[state];
         const double slope = match.slope, partial = slope * match.depth;
         return {from.closed + partial, partial > SLACK, slope};
     }
@@ -222,13 +288,16 @@ PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     return ranking;
 }
 
-// Of a token without a separator. The same few are asked for frame after frame, and a walk misses the processor's cache.
+// Of a token without a separator, or of what follows its first one. The same few are asked for frame after frame, and a
+// walk misses the processor's cache.
 int32_t Search::state_after(int32_t state, int token) {
+    if (state == Automaton::START && reach_[token].only_first) return automaton_->word_state(token);
     const uint64_t key = static_cast<uint64_t>(state) * static_cast<uint64_t>(vocabulary_.size()) + token;
     Walk& walk = walks_[(key * 0x9E3779B97F4A7C15u) >> (64 - WALK_BITS)];
     if (walk.key != key) {
         walk.key = key;
-        for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) state = automaton_->step(state, *c);
+        for (const Symbol* c = vocabulary_.begin(token) + reach_[token].only_first; c != vocabulary_.end(token); ++c)
+            state = automaton_->step(state, *c);
         walk.state = state;
     }
     return walk.state;
@@ -276,7 +345,7 @@ Search::Entry Search::entry_of(const Fresh& fresh) {
     const int32_t made = node_for(beam_[fresh.slot].node, fresh.token);
     const Node& node = nodes_[made];
     return {made,       fresh.token,  NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank,
-            fresh.slope, options_.bonus * node.settled, node.accepts, -1, -1};
+            fresh.slope, options_.bonus * node.settled, options_.bonus * node.across, node.accepts, -1, -1};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.
@@ -297,6 +366,8 @@ int32_t Search::node_for(int32_t parent, int token) {
 void Search::summarise(Node& node) const {
     const int32_t state = node.cursor.state;
     node.next_word = automaton_->at_word_start(state) ? state : automaton_->step(state, SEPARATOR);
+    for (int32_t s = node.next_word; s != Automaton::START; s = (*automaton_)[s].fail)
+        node.across = std::max(node.across, static_cast<double>((*automaton_)[s].slope));
     node.accepts = (*automaton_)[state].accepts;
     node.settled = tracker_.settled(node.cursor);
     node.closed = tracker_.final(node.cursor);

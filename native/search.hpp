@@ -91,6 +91,7 @@ class Search {
         Cursor cursor;
         // What most extensions need to know, so that they need no walk:
         int32_t next_word = Automaton::START;  // state after a separator
+        double across = 0.0;                   // slope of the matches that are open there
         uint64_t accepts = 0;
         double settled = 0.0, closed = 0.0;    // bias (in bonuses) if every open match fails; if the word ends here
     };
@@ -100,6 +101,7 @@ class Search {
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
         double slope;              // nats that one more character can add to the matches that are open
         double settled;            // bias if every open match fails
+        double across;             // the same for matches that go on in a next word
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
     };
@@ -114,12 +116,15 @@ class Search {
     struct Candidate {
         float log_prob;
         int32_t token;
+        float gain;  // nats that phrases can add to it at most, whatever it extends
     };
     struct Reach {  // of a token in the phrases
         int32_t length;
         bool starts_word;  // holds a separator (and there is a list)
-        bool only_first;   // which is its first character, and others follow
+        bool only_first;   // which is its first character
         uint64_t first;    // bit of its first character
+        double begins;     // nats of the match that it begins at a word's start
+        uint8_t kind;      // 0: holds a separator; else its length, KINDS - 1 at most
     };
     struct Walk {  // a remembered one
         uint64_t key;
@@ -127,11 +132,15 @@ class Search {
     };
     void stay(const float* log_probs);
     void choose_tokens(const float* log_probs);
+    Candidate last_of_top_k(const float* log_probs);
+    static bool better(const Candidate& a, const Candidate& b);
     void extend();
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
     PhraseTracker::Ranking rank_phrases(const Node& from, int token);
     int32_t state_after(int32_t state, int token);
+    void set_floors(double lowest, double reach);
+    void bound_gains();
     void tighten();
     void prune();
     Entry entry_of(const Fresh& fresh);
@@ -152,6 +161,12 @@ class Search {
     double cutoff_ = 0;           // no prefix below it can stay
     double steepest_ = 0;         // nats that one more character can add at most
     int longest_ = 0;             // characters of the longest label
+    double begins_ = 0;           // the largest of reach_
+    static constexpr int KINDS = 8;
+    float floors_[KINDS] = {};    // log probability below which no token of a kind can reach the cutoff
+    double slope_ = 0, across_ = 0;  // the largest in the beam
+    uint64_t accepts_ = 0;           // of any in the beam
+    std::vector<Candidate> found_;
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each block of BLOCK labels
     std::vector<Walk> walks_;

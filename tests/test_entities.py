@@ -270,7 +270,7 @@ def test_a_report_is_a_table_that_can_be_read() -> None:
         "",
         "3 entities: 1 used, 1 risky, 0 merged, 1 dropped.",
     ]
-    assert str(EntityList().report()).splitlines()[-1] == "0 entities: 0 used, 0 risky, 0 dropped."
+    assert str(EntityList().report()).splitlines()[-1] == "0 entities: 0 used, 0 risky, 0 merged, 0 dropped."
 
 
 @settings(max_examples=150, deadline=None)
