@@ -69,7 +69,7 @@ def test_entities_reports_what_was_dropped(tmp_path: Path, capsys: pytest.Captur
 def test_transcribe_prints_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     names = tmp_path / "names.txt"
     names.write_text("Montevideo\nRotterdam\nCasablanca\n")
-    assert main(["transcribe", str(DEMO / "cities.flac"), "--entities", str(names), "--json"]) == 0
+    assert main(["transcribe", str(DEMO / "cities.flac"), "--entities", str(names), "--json", "--bonus", "2.5"]) == 0
     row = json.loads(capsys.readouterr().out)
     assert {"audio", "text", "words", "nbest", "duration"} <= set(row)
     assert any(word["entity"] == "Rotterdam" for word in row["words"])
