@@ -69,29 +69,27 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const S
     if (automaton_ != nullptr) summarise(root);
     nodes_.push_back(root);
     if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, root.accepts, -1, -1});
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, 0.0, root.accepts, -1, -1});
     if (automaton_ != nullptr) walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     for (int token = 0; token < vocabulary.size(); ++token) {
         const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
         const auto separators = std::count(first, last, SEPARATOR);
         reach_.push_back({vocabulary.length(token), automaton_ != nullptr && separators > 0,
                           separators == 1 && *first == SEPARATOR,
-                          first == last ? 0 : Automaton::bit(*first), 0.0,
+                          first == last ? 0 : Automaton::bit(*first), 0.0, 0.0,
                           static_cast<uint8_t>(separators > 0 ? 0 : std::min<int64_t>(last - first, KINDS - 1))});
         if (automaton_ != nullptr) {
             const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
             Reach& reach = reach_.back();
             reach.begins = reach.only_first ? options.bonus * match.slope * match.depth : steepest_ * reach.length;
+            reach.slope = options.bonus * match.slope;
             if (separators > 0) begins_ = std::max(begins_, reach.begins);
         }
         longest_ = std::max(longest_, vocabulary.length(token));
     }
     found_.resize(vocabulary.size() + 1);
+    strong_.resize(vocabulary.size() + 1);
     highest_.resize((vocabulary.size() + BLOCK - 1) / BLOCK);
-}
-
-bool Search::better(const Candidate& a, const Candidate& b) {
-    return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
 }
 
 bool Search::step(const float* log_probs) {
@@ -166,11 +164,10 @@ void Search::choose_tokens(const float* log_probs) {
     tokens_.assign(found_.begin(), found_.begin() + found);
     const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
     tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
-    const auto top = std::partition(tokens_.begin(), tokens_.end(), [last = last_of_top_k(log_probs)](const Candidate& c) {
-        return !better(last, c);
-    });
     const double least = best - options_.token_threshold, faintest = best - options_.phrase_threshold;
-    const auto acoustic = std::partition(tokens_.begin(), top, [least](const Candidate& c) { return c.log_prob >= least; });
+    const double heard = std::max<double>(least, top_k_floor(log_probs, least));
+    const auto acoustic = std::partition(tokens_.begin(), tokens_.end(),
+                                         [heard](const Candidate& c) { return c.log_prob >= heard; });
     bound_gains();
     const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
     const auto vain = [&](const Candidate& c) { return c.gain <= 0 || c.log_prob < faintest || weak(c); };
@@ -178,26 +175,33 @@ void Search::choose_tokens(const float* log_probs) {
     const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
     acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
     tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
+    const auto better = [](const Candidate& a, const Candidate& b) {
+        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
+    };
     std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
     std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
 }
 
-// The last of the frame's top k tokens, or one that all come before. Tokens out of reach, not in tokens_, count too.
-Search::Candidate Search::last_of_top_k(const float* log_probs) {
-    const Candidate none{static_cast<float>(NEVER), vocabulary_.size(), 0.0f};
+// The log probability of the frame's k-th token, or -inf where none of tokens_ that is above `least` can be beyond it.
+// Tokens that are out of reach, and so not in tokens_, count too.
+float Search::top_k_floor(const float* log_probs, double least) {
     const int size = vocabulary_.size(), k = options_.top_k;
-    if (size <= k) return none;
-    float weakest = 0.0f;
-    for (const Candidate& c : tokens_) weakest = std::min(weakest, c.log_prob);
-    int stronger = 0;
-    for (int v = 0; v < size; ++v) stronger += log_probs[v] >= weakest;
-    if (stronger <= k) return none;
+    float weakest = 1.0f;
+    for (const Candidate& c : tokens_)
+        if (c.log_prob >= least) weakest = std::min(weakest, c.log_prob);
+    if (size <= k || weakest > 0.5f) return static_cast<float>(NEVER);
     size_t count = 0;
+    for (int v = 0; v < size; ++v) {
+        strong_[count] = log_probs[v];
+        count += log_probs[v] >= weakest;
+    }
+    if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
+    count = 0;
     for (int v = 0; v < size; ++v)
-        if (v != vocabulary_.blank() && vocabulary_.emitted(v)) found_[count++] = {log_probs[v], v, 0.0f};
-    if (count <= static_cast<size_t>(k)) return none;
-    std::nth_element(found_.begin(), found_.begin() + (k - 1), found_.begin() + count, better);
-    return found_[k - 1];
+        if (log_probs[v] >= weakest && v != vocabulary_.blank() && vocabulary_.emitted(v)) strong_[count++] = log_probs[v];
+    if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
+    std::nth_element(strong_.begin(), strong_.begin() + (k - 1), strong_.begin() + count, std::greater<>());
+    return strong_[k - 1];
 }
 
 // What the matches that are open in the beam, and those that can begin, let a token gain: first for all of a kind ...
@@ -257,7 +261,11 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
     // The same token again is a new one only after a blank.
     const double label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
     double bias = from.settled, slope = 0.0;
-    if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
+    if (reach.only_first && from.across == 0.0) {  // no phrase goes on across this word's end
+        if (needs_phrase && reach.begins <= SLACK) return false;
+        bias = from.closed + reach.begins;
+        slope = reach.slope;
+    } else if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
         const double gain = reach.starts_word ? token.gain : from.slope * reach.length;
         if (label + from.bias + gain + SLACK < cutoff_) return false;
         const auto ranking = rank_phrases(nodes_[from.node], token.token);
@@ -277,7 +285,7 @@ PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     const Reach& reach = reach_[token];
     if (!reach.starts_word) return tracker_.ranking({state_after(from.cursor.state, token), from.cursor.word});
     const int32_t state = automaton_->word_state(token);
-    if (reach.only_first && state_after(from.next_word, token) == state) {  // no phrase goes on across this word's end
+    if (reach.only_first && state_after(from.next_word, token) == state) {  // none goes on across this word's end
         const Automaton::State& match = (*automaton_)[state];
         const double slope = match.slope, partial = slope * match.depth;
         return {from.closed + partial, partial > SLACK, slope};
@@ -345,7 +353,8 @@ Search::Entry Search::entry_of(const Fresh& fresh) {
     const int32_t made = node_for(beam_[fresh.slot].node, fresh.token);
     const Node& node = nodes_[made];
     return {made,       fresh.token,  NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank,
-            fresh.slope, options_.bonus * node.settled, options_.bonus * node.across, node.accepts, -1, -1};
+            fresh.slope, options_.bonus * node.settled, options_.bonus * node.closed,
+            options_.bonus * node.across, node.accepts, -1, -1};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.

@@ -100,7 +100,7 @@ class Search {
         double blank, label;       // log probability of the alignments that end in blank / in the last token
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
         double slope;              // nats that one more character can add to the matches that are open
-        double settled;            // bias if every open match fails
+        double settled, closed;    // bias if every open match fails; if the word ends here
         double across;             // the same for matches that go on in a next word
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
@@ -124,6 +124,7 @@ class Search {
         bool only_first;   // which is its first character
         uint64_t first;    // bit of its first character
         double begins;     // nats of the match that it begins at a word's start
+        double slope;      // that one more character can add to it
         uint8_t kind;      // 0: holds a separator; else its length, KINDS - 1 at most
     };
     struct Walk {  // a remembered one
@@ -132,8 +133,7 @@ class Search {
     };
     void stay(const float* log_probs);
     void choose_tokens(const float* log_probs);
-    Candidate last_of_top_k(const float* log_probs);
-    static bool better(const Candidate& a, const Candidate& b);
+    float top_k_floor(const float* log_probs, double least);
     void extend();
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
@@ -166,7 +166,8 @@ class Search {
     float floors_[KINDS] = {};    // log probability below which no token of a kind can reach the cutoff
     double slope_ = 0, across_ = 0;  // the largest in the beam
     uint64_t accepts_ = 0;           // of any in the beam
-    std::vector<Candidate> found_;
+    std::vector<Candidate> found_;  // room for choose_tokens
+    std::vector<float> strong_;     // and for top_k_floor
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each block of BLOCK labels
     std::vector<Walk> walks_;
