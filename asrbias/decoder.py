@@ -4,7 +4,7 @@
     best = decoder.decode(log_probs, entities=["Zelenskyy", "Kyiv"])[0]
     best.text, best.score == best.acoustic + best.bias + best.lm, best.words[0].entity
 
-The search is in native code: native/search.hpp says exactly what a list of phrases pays, and phrases.py how much.
+The search is in native code: native/tracker.hpp says exactly what a list of phrases pays, and phrases.py how much.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ class DecodeOptions:
     nbest: int = 10  # hypotheses returned at most
     top_k: int = 32  # tokens per frame that may extend a hypothesis by their acoustics alone
     token_threshold: float = 8.0  # nats below the frame's best label, beyond which no token enters by its acoustics
-    phrase_threshold: float = 12.0  # the same for tokens that continue a listed phrase, whatever their rank
-    beam_threshold: float = 16.0  # nats below the best hypothesis, beyond which none is kept
+    phrase_threshold: float = 10.0  # the same for tokens that continue a listed phrase, whatever their rank
+    beam_threshold: float = 12.0  # nats below the best hypothesis (open matches not counted) that one may be
     bonus: float = 1.0  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
 
     def __post_init__(self) -> None:

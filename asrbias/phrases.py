@@ -6,7 +6,7 @@ A phrase's bonus, in units of `DecodeOptions.bonus` (nats per character):
 
 so a long phrase earns nearly `bonus` nats for each character, one of SHORT characters half of that, and a phrase of
 two letters a third. It is the same for every segmentation into labels. How bonuses of several phrases add up is
-written at the top of native/search.hpp.
+written at the top of native/tracker.hpp.
 """
 
 from __future__ import annotations

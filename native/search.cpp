@@ -2,16 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <functional>
 
 namespace asrbias {
 
 namespace {
-constexpr double NEVER = -std::numeric_limits<double>::infinity();
-
-constexpr int BLOCK = 16;      // labels that are looked at together
-constexpr int WALK_BITS = 10;
-constexpr double SLACK = 1e-6;  // nats by which bounds are widened against rounding
+constexpr int WALK_BITS = 10;  // of the number of walks that are remembered
 
 double log_add(double a, double b) {
     if (a < b) std::swap(a, b);
@@ -19,49 +15,6 @@ double log_add(double a, double b) {
     return difference > -40.0 ? a + std::log1p(std::exp(difference)) : a;
 }
 }  // namespace
-
-PhraseTracker::Boundary PhraseTracker::close_word(Cursor at) const {
-    const Boundary& open = boundaries_[at.word];
-    if (automaton_->at_word_start(at.state)) return open;
-    Boundary closed{at.word, open.best, open.penalty};
-    for (int32_t s = (*automaton_)[at.state].output; s != Automaton::ROOT; s = (*automaton_)[(*automaton_)[s].fail].output) {
-        const double bonus = automaton_->bonus((*automaton_)[s].phrase);
-        if (bonus < 0)
-            closed.penalty += bonus;
-        else
-            closed.best = std::max(closed.best, boundaries_[back(at.word, (*automaton_)[s].words - 1)].best + bonus);
-    }
-    return closed;
-}
-
-Cursor PhraseTracker::advance(Cursor at, int token) {
-    for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) {
-        if (*c == SEPARATOR) {
-            if (automaton_->at_word_start(at.state)) continue;
-            boundaries_.push_back(close_word(at));
-            at.word = static_cast<int32_t>(boundaries_.size()) - 1;
-        }
-        at.state = automaton_->step(at.state, *c);
-    }
-    return at;
-}
-
-PhraseTracker::Ranking PhraseTracker::ranking(Cursor at) const {
-    const Boundary& settled = boundaries_[at.word];
-    double best = settled.best, slope = 0.0;
-    for (int32_t s = at.state; s != Automaton::ROOT; s = (*automaton_)[s].fail) {
-        const Automaton::State& match = (*automaton_)[s];
-        const double steep = match.slope, partial = steep * match.depth;
-        slope = std::max(slope, steep);
-        if (partial > 0) best = std::max(best, boundaries_[back(at.word, match.words - 1)].best + partial);
-    }
-    return {best + settled.penalty, best > settled.best + SLACK, slope};
-}
-
-double PhraseTracker::final(Cursor at) const {
-    const Boundary closed = close_word(at);
-    return closed.best + closed.penalty;
-}
 
 Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options)
     : vocabulary_(vocabulary), automaton_(automaton), options_(options), tracker_(vocabulary, automaton) {
@@ -127,110 +80,12 @@ void Search::stay(const float* log_probs) {
         ranks_.push_back(entry.rank);
     }
     const auto beam = static_cast<size_t>(options_.beam);
-    cutoff_ = *std::max_element(ranks_.begin(), ranks_.end()) - options_.beam_threshold;
+    cutoff_ = NEVER;
+    for (const Entry& entry : next_) cutoff_ = std::max(cutoff_, entry.total + entry.settled);
+    cutoff_ -= options_.beam_threshold;
     if (ranks_.size() >= beam) {
         std::nth_element(ranks_.begin(), ranks_.begin() + (beam - 1), ranks_.end(), std::greater<>());
         cutoff_ = std::max(cutoff_, ranks_[beam - 1]);
-    }
-}
-
-// The frame's tokens that could reach the cutoff, best first.
-void Search::choose_tokens(const float* log_probs) {
-    const int size = vocabulary_.size(), blocks = static_cast<int>(highest_.size());
-    for (int block = 0; block < blocks; ++block) {
-        const float* first = log_probs + block * BLOCK;
-        float lanes[4] = {*first, *first, *first, *first};  // the compiler makes vector instructions of these
-        int v = 0;
-        for (const int count = std::min(BLOCK, size - block * BLOCK) & ~3; v < count; v += 4)
-            for (int lane = 0; lane < 4; ++lane) lanes[lane] = first[v + lane] > lanes[lane] ? first[v + lane] : lanes[lane];
-        for (; block * BLOCK + v < size && v < BLOCK; ++v) lanes[0] = std::max(lanes[0], first[v]);
-        highest_[block] = std::max(std::max(lanes[0], lanes[1]), std::max(lanes[2], lanes[3]));
-    }
-    const float best = *std::max_element(highest_.begin(), highest_.end());
-    const double threshold = automaton_ == nullptr
-                                 ? options_.token_threshold
-                                 : std::max(options_.token_threshold, options_.phrase_threshold);
-    const double reach = cutoff_ - beam_[0].rank - SLACK;
-    set_floors(std::max(best - threshold, -1e30), reach);
-    const float lowest = *std::min_element(floors_, floors_ + KINDS);
-    size_t found = 0;
-    for (int block = 0; block < blocks; ++block) {
-        if (highest_[block] < lowest) continue;
-        for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v) {
-            found_[found] = {log_probs[v], v, 0.0f};  // kept if the next does not take its place: no branch to guess
-            found += log_probs[v] >= floors_[reach_[v].kind];
-        }
-    }
-    tokens_.assign(found_.begin(), found_.begin() + found);
-    const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
-    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
-    const double least = best - options_.token_threshold, faintest = best - options_.phrase_threshold;
-    const double heard = std::max<double>(least, top_k_floor(log_probs, least));
-    const auto acoustic = std::partition(tokens_.begin(), tokens_.end(),
-                                         [heard](const Candidate& c) { return c.log_prob >= heard; });
-    bound_gains();
-    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
-    const auto vain = [&](const Candidate& c) { return c.gain <= 0 || c.log_prob < faintest || weak(c); };
-    const auto last = std::remove_if(acoustic, tokens_.end(), vain);
-    const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
-    acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
-    tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
-    const auto better = [](const Candidate& a, const Candidate& b) {
-        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
-    };
-    std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
-    std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
-}
-
-// The log probability of the frame's k-th token, or -inf where none of tokens_ that is above `least` can be beyond it.
-// Tokens that are out of reach, and so not in tokens_, count too.
-float Search::top_k_floor(const float* log_probs, double least) {
-    const int size = vocabulary_.size(), k = options_.top_k;
-    float weakest = 1.0f;
-    for (const Candidate& c : tokens_)
-        if (c.log_prob >= least) weakest = std::min(weakest, c.log_prob);
-    if (size <= k || weakest > 0.5f) return static_cast<float>(NEVER);
-    size_t count = 0;
-    for (int v = 0; v < size; ++v) {
-        strong_[count] = log_probs[v];
-        count += log_probs[v] >= weakest;
-    }
-    if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
-    count = 0;
-    for (int v = 0; v < size; ++v)
-        if (log_probs[v] >= weakest && v != vocabulary_.blank() && vocabulary_.emitted(v)) strong_[count++] = log_probs[v];
-    if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
-    std::nth_element(strong_.begin(), strong_.begin() + (k - 1), strong_.begin() + count, std::greater<>());
-    return strong_[k - 1];
-}
-
-// What the matches that are open in the beam, and those that can begin, let a token gain: first for all of a kind ...
-void Search::set_floors(double lowest, double reach) {
-    accepts_ = 0;
-    slope_ = across_ = 0.0;
-    for (const Entry& entry : beam_) {
-        accepts_ |= entry.accepts;
-        slope_ = std::max(slope_, entry.slope);
-        across_ = std::max(across_, entry.across);
-    }
-    for (int kind = 0; kind < KINDS; ++kind) {
-        const int length = kind < KINDS - 1 ? kind : longest_;
-        const double gain = kind == 0 ? std::max(begins_, across_ * longest_) : slope_ * length;
-        floors_[kind] = static_cast<float>(std::max(lowest, reach - gain) - SLACK);
-    }
-}
-
-// ... and then for each.
-void Search::bound_gains() {
-    if (automaton_ == nullptr) return;
-    for (Candidate& c : tokens_) {
-        const Reach& reach = reach_[c.token];
-        double gain = 0.0;
-        if (reach.starts_word)
-            gain = std::max(reach.begins, across_ * reach.length);
-        else if ((accepts_ & reach.first) != 0)
-            gain = slope_ * reach.length;
-        c.gain = static_cast<float>(gain) * 1.00001f;  // rounded up
     }
 }
 
@@ -260,10 +115,11 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
     const Reach& reach = reach_[token.token];
     // The same token again is a new one only after a blank.
     const double label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
-    double bias = from.settled, slope = 0.0;
+    double bias = from.settled, settled = from.settled, slope = 0.0;
     if (reach.only_first && from.across == 0.0) {  // no phrase goes on across this word's end
         if (needs_phrase && reach.begins <= SLACK) return false;
         bias = from.closed + reach.begins;
+        settled = from.closed;
         slope = reach.slope;
     } else if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
         const double gain = reach.starts_word ? token.gain : from.slope * reach.length;
@@ -271,13 +127,14 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
         const auto ranking = rank_phrases(nodes_[from.node], token.token);
         if (needs_phrase && !ranking.provisional) return false;
         bias = options_.bonus * ranking.bias;
+        settled = options_.bonus * ranking.settled;
         slope = options_.bonus * ranking.slope;
     } else if (needs_phrase) {
         return false;
     }
     const double rank = label + bias;
     if (!(rank >= cutoff_) || label == NEVER) return false;
-    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, rank, slope};
+    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, settled, rank, slope};
     return true;
 }
 
@@ -288,7 +145,7 @@ PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
     if (reach.only_first && state_after(from.next_word, token) == state) {  // none goes on across this word's end
         const Automaton::State& match = (*automaton_)[state];
         const double slope = match.slope, partial = slope * match.depth;
-        return {from.closed + partial, partial > SLACK, slope};
+        return {from.closed + partial, from.closed, partial > SLACK, slope};
     }
     const size_t mark = tracker_.mark();
     const auto ranking = tracker_.ranking(tracker_.advance(from.cursor, token));
@@ -326,8 +183,8 @@ void Search::tighten() {
 
 void Search::prune() {
     double best = NEVER;
-    for (const Entry& entry : next_) best = std::max(best, entry.rank);
-    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.rank);
+    for (const Entry& entry : next_) best = std::max(best, entry.total + entry.settled);
+    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.label + fresh.settled);
     const double floor = std::max(best - options_.beam_threshold, -1e300);
     const auto stayed = static_cast<int32_t>(next_.size());
     order_.clear();

@@ -46,15 +46,15 @@ class Biasing:
         text = f" {' '.join(spoken)} ".replace(" ", "  ")
         return sum(pay * text.count(f" {p.replace(' ', '  ')} ") for p, pay in self.pays.items() if pay < 0)
 
-    def ranking(self, text: str) -> tuple[float, bool]:
-        """Settled and provisional, and whether a match is open. text: every word behind one space."""
+    def ranking(self, text: str) -> tuple[float, bool, float]:
+        """Settled and provisional; whether a match is open; settled alone. text: every word behind one space."""
         *closed, part = text.split(" ")[1:]
         settled = best = self.settled(closed)
         for start in range(len(closed) + 1):
             matched = " ".join([*closed[start:], part])
             slopes = [pay / len(p) for p, pay in self.pays.items() if p.startswith(matched) and pay > 0]
             best = max(best, self.settled(closed[:start]) + max(slopes, default=0.0) * len(matched))
-        return best + self.penalty(closed), best > settled + 1e-6
+        return best + self.penalty(closed), best > settled + 1e-6, settled + self.penalty(closed)
 
     def final(self, text: str) -> float:
         return self.settled(text.split()) + self.penalty(text.split())
@@ -90,7 +90,8 @@ def plain_search(
                     after.setdefault(longer, [NEVER, NEVER])[1] = np.logaddexp(after.get(longer, (0, NEVER))[1], gained)
         ranks = {p: np.logaddexp(*ends) + biasing.ranking(texts[p])[0] for p, ends in after.items()}
         kept = sorted((p for p in after if ranks[p] > NEVER), key=lambda p: -ranks[p])[: o.beam]
-        beam = {p: (after[p][0], after[p][1]) for p in kept if ranks[p] >= ranks[kept[0]] - o.beam_threshold}
+        least = max(np.logaddexp(*ends) + biasing.ranking(texts[p])[2] for p, ends in after.items()) - o.beam_threshold
+        beam = {p: (after[p][0], after[p][1]) for p in kept if ranks[p] >= least}
     found = [(p, float(np.logaddexp(*ends)), biasing.final(texts[p])) for p, ends in beam.items()]
     return sorted(found, key=lambda f: -(f[1] + f[2]))
 
