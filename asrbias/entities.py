@@ -4,7 +4,7 @@
     entities = EntityList.read("names.tsv")         # the formats are described in listfiles.py
     print(entities.report())                        # a row an entity: used, dropped, risky, and why
 
-See entity.py for the fields of an entity, spoken.py for its matching forms, phrases.py for who owns a form.
+See entity.py for the fields of an entity, spoken.py for its matching forms, phrasetable.py for who owns a form.
 """
 
 from __future__ import annotations

@@ -53,6 +53,6 @@ more=(--data "$work/mixed/mixed-*.jsonl=0.5" --data "$work/espeak/*.jsonl=0.25" 
     touch "$work/s6/done"; }
 
 # 5 to 7: look at the bonus on dev (its default is in DecodeOptions), ship, measure on test
-python "$here/ship.py" "$work/s6" --output "$here/../../asrbias/models/starter"
+python "$here/ship.py" "$work/s5" "$work/s6" --output "$here/../../asrbias/models/starter"
 python "$here/sweep.py" "$shared/speech/dev/manifest.jsonl" --distractors "$shared/speech/distractors.txt"
 bash "$here/figures.sh" "$shared" "$work/figures"

@@ -1,6 +1,9 @@
-"""Last stage of the starter: the trained folder, in half precision, into the package.
+"""Last stage of the starter: the trained model, in half precision, into the package.
 
-python recipes/starter/ship.py runs/s3 --output asrbias/models/starter
+    python recipes/starter/ship.py runs/s5 runs/s6 --output asrbias/models/starter
+
+The weights of several models are averaged, which pays where they are stages of one training. The facts kept in
+config.json are those of the last one.
 """
 
 from __future__ import annotations
@@ -16,11 +19,17 @@ from asrbias.model import CONFIG_FILE, WEIGHTS_FILE, load_model, save_model
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path, help="model folder that `asrbias train` wrote")
+    parser.add_argument("models", type=Path, nargs="+", help="model folders that `asrbias train` wrote")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     arguments = parser.parse_args()
-    notes = json.loads((arguments.model / CONFIG_FILE).read_text(encoding="utf-8"))["notes"]
-    save_model(load_model(arguments.model), arguments.output, dtype=torch.float16, notes=notes)
+    models = [load_model(folder) for folder in arguments.models]
+    states = [model.encoder.state_dict() for model in models]
+    average = {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+    models[-1].encoder.load_state_dict(average)
+    notes = json.loads((arguments.models[-1] / CONFIG_FILE).read_text(encoding="utf-8"))["notes"]
+    notes["averaged"] = [folder.name for folder in arguments.models]
+    notes.pop("dev", None)  # of the last model alone, not of the average
+    save_model(models[-1], arguments.output, dtype=torch.float16, notes=notes)
     size = (arguments.output / WEIGHTS_FILE).stat().st_size
     print(f"{arguments.output}: {size / 1e6:.1f} MB")
 
