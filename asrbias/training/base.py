@@ -137,10 +137,7 @@ class BaseTrainer:
         self.sources = [(self._read(source), source.weight) for source in sources]
         self.dev = self._read(dev) if dev is not None else []
         encoder = self.model.encoder
-        decayed = [p for p in encoder.parameters() if p.ndim > 1]
-        plain = [p for p in encoder.parameters() if p.ndim <= 1]
-        groups = [{"params": decayed, "weight_decay": options.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-        self.optimizer = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.98), fused=True)
+        self.optimizer = self._optimizer()
         self.average = Average(encoder, options.average)
         self.progress = Progress()
         if (output / CHECKPOINT_FILE).is_file():
@@ -149,6 +146,15 @@ class BaseTrainer:
         self.forward: nn.Module = self.model.encoder
         if self.world > 1:
             self.forward = nn.parallel.DistributedDataParallel(self.model.encoder)
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        """Weight decay on matrices only: pulling biases and norms to zero does no good."""
+        parameters = list(self.model.encoder.parameters())
+        groups = [
+            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.options.weight_decay},
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.options.rate, betas=(0.9, 0.98), fused=True)
 
     @property
     def _end(self) -> int:
