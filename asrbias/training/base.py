@@ -284,5 +284,5 @@ class BaseTrainer:
 
 
 def fast_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:
-    """On a CPU the plain attention kernel trains 10 to 15 % faster than the fused one (docs/log.md)."""
+    """On a CPU the plain attention kernel is never slower than the fused one, and up to 14 % faster (docs/log.md)."""
     return sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext()
