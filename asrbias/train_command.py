@@ -67,12 +67,15 @@ def _add_training(group: Any) -> None:
         ("average", training.average, "decay of the moving average of the weights, an update"),
         ("evaluate-every", training.evaluate_every, "updates"),
         ("save-every", training.save_every, "updates"),
+        ("dropout", training.dropout, "probability that a channel is dropped in a whole utterance"),
+        ("layer-drop", training.layer_drop, "probability that the last layer is skipped, earlier ones in proportion"),
         ("seed", training.seed, ""),
         ("workers", training.workers, "processes that read and augment"),
         ("seconds", batches.seconds, "audio a batch"),
         ("longest", batches.longest, "seconds; longer utterances are left out"),
         ("frequency-masks", spec.frequency_masks, "SpecAugment: bands of mels set to zero"),
         ("time-masks", spec.time_masks, "SpecAugment: stretches of time set to zero"),
+        ("warp", spec.warp, "vocal tracts made longer or shorter by this share, at most"),
         ("noise", augment.noise, "probability of added noise"),
         ("room", augment.room, "probability of an artificial room"),
         ("colour", augment.colour, "probability of a random equaliser"),
@@ -105,14 +108,28 @@ def run(arguments: argparse.Namespace) -> int:
     options = TrainOptions(
         **{
             key: given[key]
-            for key in ("steps", "rate", "warmup", "decay", "weight_decay", "average", "seed", "workers", "device")
+            for key in (
+                "steps",
+                "rate",
+                "warmup",
+                "decay",
+                "weight_decay",
+                "average",
+                "seed",
+                "workers",
+                "device",
+                "dropout",
+                "layer_drop",
+            )
         },
         stop_at=given["stop_at"],
         evaluate_every=given["evaluate_every"],
         save_every=given["save_every"],
         batches=BatchOptions(seconds=given["seconds"], longest=given["longest"], short_first=given["short_first"]),
         objective=ObjectiveOptions(phone=given["phone"]),
-        spec_augment=SpecAugmentOptions(frequency_masks=given["frequency_masks"], time_masks=given["time_masks"]),
+        spec_augment=SpecAugmentOptions(
+            frequency_masks=given["frequency_masks"], time_masks=given["time_masks"], warp=given["warp"]
+        ),
         augment=replace(AugmentOptions(), **{key: given[key] for key in ("noise", "room", "colour")}),
     )
     vocabulary = config = None
@@ -134,7 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_conditioning")
-PROBABILITIES = ("decay", "average", "noise", "room", "colour")
+PROBABILITIES = ("decay", "average", "noise", "room", "colour", "dropout", "layer_drop", "warp")
 NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")
 POSITIVE = (
     "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads",

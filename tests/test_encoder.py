@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asrbias.encoder import Encoder, EncoderConfig
+from asrbias.encoder import Encoder, EncoderConfig, LockedDropout
 from asrbias.features import LogMel
 from asrbias.model import Model, ModelError, load_model, save_model
 from asrbias.tokens import Vocabulary
@@ -126,3 +126,23 @@ def test_broken_model_folders_say_what_is_wrong(tmp_path: object) -> None:
     (folder / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="cannot be read"):
         load_model(folder)
+
+
+def test_dropout_takes_a_channel_from_all_frames_of_an_item() -> None:
+    torch.manual_seed(0)
+    dropped = LockedDropout(0.25).train()(torch.ones(8, 50, 64))
+    assert dropped.unique().tolist() == pytest.approx([0.0, 1 / 0.75])
+    assert (dropped == dropped[:, :1]).all() and not (dropped == dropped[:1]).all()
+    assert 0.15 < (dropped == 0).float().mean() < 0.35
+
+
+def test_layers_are_skipped_in_training_only() -> None:
+    encoder = Encoder(EncoderConfig(layers=4, subword_layers=(2,), phone_layer=2, dim=16, heads=2))
+    features, lengths = torch.randn(1, 40, 80), torch.tensor([40])
+    plain = encoder.eval()(features, lengths).log_probs
+    encoder.regularise(dropout=0.0, layer_drop=0.9)
+    assert torch.equal(encoder(features, lengths).log_probs, plain)
+    encoder.train()
+    torch.manual_seed(0)
+    outputs = {round(encoder(features, lengths).log_probs.sum().item(), 3) for _ in range(20)}
+    assert len(outputs) > 3  # another set of layers, another result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,10 @@ import torch
 
 from asrbias.cli import main
 from asrbias.encoder import EncoderConfig
+from asrbias.features import FeatureOptions, LogMel
 from asrbias.model import load_model
 from asrbias.tokens import Vocabulary
-from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, augment, spec_augment
+from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, augment, spec_augment, warp_bands
 from asrbias.training.base import TrainOptions, rate_at, train_base
 from asrbias.training.checkpoint import last_weights
 from asrbias.training.data import BatchDataset, BatchOptions, Source, plan_epoch, read_examples
@@ -155,7 +157,8 @@ def test_training_learns_the_toy(shard: Source, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path) -> None:
-    train_base([shard], None, tmp_path / "whole", PLAIN, config=CONFIG, vocabulary=LETTERS)
+    options = replace(PLAIN, dropout=0.1, layer_drop=0.3)  # what is dropped goes on too
+    train_base([shard], None, tmp_path / "whole", options, config=CONFIG, vocabulary=LETTERS)
 
     class Killed(Exception):
         pass
@@ -171,12 +174,12 @@ def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path) -> None:
 
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(base.BaseTrainer, "_update", dies)
-        train_base([shard], None, tmp_path / "cut", PLAIN, config=CONFIG, vocabulary=LETTERS)
-    train_base([shard], None, tmp_path / "cut", PLAIN, config=CONFIG, vocabulary=LETTERS)
+        train_base([shard], None, tmp_path / "cut", options, config=CONFIG, vocabulary=LETTERS)
+    train_base([shard], None, tmp_path / "cut", options, config=CONFIG, vocabulary=LETTERS)
     whole, cut = last_weights(tmp_path / "whole"), last_weights(tmp_path / "cut")
     assert all(torch.equal(whole[name], cut[name]) for name in whole)
     with pytest.raises(ValueError, match=r"other settings \(rate: 0.002 -> 0.1\)"):
-        train_base([shard], None, tmp_path / "cut", replace(PLAIN, rate=0.1), config=CONFIG, vocabulary=LETTERS)
+        train_base([shard], None, tmp_path / "cut", replace(options, rate=0.1), config=CONFIG, vocabulary=LETTERS)
 
 
 def test_a_run_in_two_parts_is_the_run_in_one(shard: Source, tmp_path: Path) -> None:
@@ -205,3 +208,21 @@ def test_spec_augment_masks_within_each_item() -> None:
     options = SpecAugmentOptions(frequency_masks=0, time_masks=20)
     masked = spec_augment(features, torch.tensor([100, 20]), options, torch.Generator().manual_seed(0))
     assert (masked[1, :20] == 0).any() and (masked[1, 20:] == 1).all(), "no mask lies in the padding"
+
+
+def test_warping_moves_a_formant_by_its_share_and_keeps_frames() -> None:
+    options = FeatureOptions()
+    tone = torch.sin(2 * math.pi * 2000 * torch.arange(16_000) / 16_000)[None].repeat(200, 1) * 0.1
+    spectrum = torch.stft(tone, 512, 160, 400, torch.hann_window(400), return_complex=True)
+    mel = torch.log(spectrum.abs().square().transpose(1, 2) @ LogMel(options).bank + 1e-8)
+    warped = warp_bands(mel, SpecAugmentOptions(warp=0.1), options.low, options.high, torch.Generator().manual_seed(0))
+    assert warped.shape == mel.shape
+    centre = LogMel(options).bank.argmax(0) * 16_000 / 512  # Hz of each band
+    heard = centre[warped[:, 50].argmax(-1)]
+    assert 1_750 < heard.min() < 1_900 and 2_100 < heard.max() < 2_300
+
+
+def test_no_warp_changes_nothing() -> None:
+    features = torch.randn(2, 5, 80)
+    same = warp_bands(features, SpecAugmentOptions(), 20.0, 7_600.0, torch.Generator())
+    assert torch.allclose(same, features, atol=1e-4)

@@ -31,6 +31,7 @@ class SpecAugmentOptions:
     frequency_width: int = 20  # bands, at most
     time_masks: int = 3  # count
     time_share: float = 0.06  # of the utterance, at most, each
+    warp: float = 0.0  # share by which a vocal tract is made longer or shorter, at most (Jaitly & Hinton 2013)
 
 
 @lru_cache(maxsize=32)
@@ -104,3 +105,20 @@ def spec_augment(features: Tensor, frames: Tensor, options: SpecAugmentOptions, 
         start = torch.rand(size, generator=generator) * (frames.cpu() - width)
         keep &= ~((time >= start[:, None]) & (time < (start + width)[:, None]))[:, :, None]
     return features * keep.to(features.device)
+
+
+def warp_bands(
+    features: Tensor, options: SpecAugmentOptions, low: float, high: float, generator: torch.Generator
+) -> Tensor:
+    """features [B, T, mels], bands between low and high Hz -> the same as from longer or shorter vocal tracts."""
+    size, _, mels = features.shape
+    ends = 2595.0 * torch.log10(1.0 + torch.tensor([low, high]) / 700.0)
+    step = (ends[1] - ends[0]) / (mels + 1)
+    hertz = 700.0 * (10.0 ** ((ends[0] + step * torch.arange(1, mels + 1)) / 2595.0) - 1.0)
+    factor = 1.0 + options.warp * (2.0 * torch.rand(size, 1, generator=generator) - 1.0)
+    source = (2595.0 * torch.log10(1.0 + hertz * factor / 700.0) - ends[0]) / step - 1.0
+    source = source.clamp(0.0, mels - 1.0).to(features.device)  # [B, mels]: the band, and part of one, to take it from
+    below = source.floor().long().clamp(max=mels - 2)
+    share = (source - below)[:, None, :]
+    index = below[:, None, :].expand(features.shape)
+    return features.gather(2, index) * (1.0 - share) + features.gather(2, index + 1) * share

@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader
 from asrbias.encoder import EncoderConfig
 from asrbias.model import Model, load_model, save_model
 from asrbias.tokens import Vocabulary
-from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment
+from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment, warp_bands
 from asrbias.training.checkpoint import (
     CHECKPOINT_FILE,
     Average,
@@ -55,6 +55,8 @@ class TrainOptions:
     evaluate_every: int = 500  # updates
     save_every: int = 100  # updates
     report_every: int = 20  # updates
+    dropout: float = 0.0  # probability (EncoderConfig)
+    layer_drop: float = 0.0  # probability (EncoderConfig)
     seed: int = 0
     workers: int = 1  # processes that read and augment
     device: str = "cpu"
@@ -122,6 +124,7 @@ class BaseTrainer:
         self.device = self._device()
         self.console = Console(quiet=self.rank != 0)
         self.model = model
+        self.model.encoder.regularise(options.dropout, options.layer_drop)
         self.model.to(self.device)
         self.run_settings = {
             **{
@@ -145,7 +148,9 @@ class BaseTrainer:
             self.console.print(f"going on at step {self.progress.step}")
         self.forward: nn.Module = self.model.encoder
         if self.world > 1:
-            self.forward = nn.parallel.DistributedDataParallel(self.model.encoder)
+            self.forward = nn.parallel.DistributedDataParallel(
+                self.model.encoder, find_unused_parameters=options.layer_drop > 0
+            )
 
     def _optimizer(self) -> torch.optim.AdamW:
         """Weight decay on matrices only: pulling biases and norms to zero does no good."""
@@ -243,9 +248,13 @@ class BaseTrainer:
         with torch.no_grad():
             features, frames = self.model.features(batch.audio, batch.samples)
             generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step * 64 + self.rank)
+            if options.spec_augment.warp:
+                hearing = self.model.features.options
+                features = warp_bands(features, options.spec_augment, hearing.low, hearing.high, generator)
             features = spec_augment(features, frames, options.spec_augment, generator)
         for group in self.optimizer.param_groups:
             group["lr"] = rate_at(step, options)
+        torch.manual_seed(options.seed * 1_000_003 + step)  # of all processes alike: they must skip the same layers
         with fast_attention(self.device):
             with torch.autocast(self.device.type, torch.bfloat16):
                 output = self.forward(features, frames)
