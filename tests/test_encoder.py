@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asrbias.encoder import Encoder, EncoderConfig, LockedDropout
+from asrbias.encoder import Encoder, EncoderConfig, LockedDropout, attend
 from asrbias.features import LogMel
 from asrbias.model import Model, ModelError, load_model, save_model
 from asrbias.tokens import Vocabulary
@@ -146,3 +146,13 @@ def test_layers_are_skipped_in_training_only() -> None:
     torch.manual_seed(0)
     outputs = {round(encoder(features, lengths).log_probs.sum().item(), 3) for _ in range(20)}
     assert len(outputs) > 3  # another set of layers, another result
+
+
+def test_attention_in_half_precision_is_attention() -> None:
+    torch.manual_seed(0)
+    q, k, v = torch.randn(3, 2, 4, 30, 8)
+    mask = torch.arange(30) < torch.tensor([[30], [17]])
+    exact = attend(q, k, v, mask)
+    half = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), mask)
+    assert half.dtype == torch.bfloat16
+    assert torch.allclose(half.float(), exact, atol=0.03)
