@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import gzip
 import itertools
 import json
 import os
 import random
 import re
+import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +21,11 @@ RECIPE = Path(__file__).parents[1] / "recipes" / "starter"
 sys.path.insert(0, str(RECIPE))
 
 import demo_audio  # noqa: E402
+import festival  # noqa: E402
 import sentences  # noqa: E402
+import simple  # noqa: E402
 import synthesize  # noqa: E402
+import tract  # noqa: E402
 import voices  # noqa: E402
 
 from asrbias.training.shards import ShardReader, read_shard, write_shard  # noqa: E402
@@ -158,18 +164,113 @@ def test_a_cut_shard_is_not_whole(tmp_path: Path) -> None:
     assert not synthesize.whole(tmp_path, "toy")
 
 
-@pytest.mark.parametrize("voice", [voices.Flite(name="slt"), voices.Flite(name="rms"), voices.Espeak()], ids=repr)
+SPOKEN = [voices.Flite(name="slt"), voices.Flite(name="rms"), voices.Espeak(),
+          festival.Festival(name="ked"), festival.Festival(name="slt")]  # fmt: skip
+
+
+@pytest.mark.parametrize("voice", SPOKEN, ids=repr)
 def test_voices_speak(voice: voices.Voice) -> None:
     try:
         speaker, samples = voice.say("good morning, this is a test", random.Random(1))
     except voices.VoiceError as error:
         pytest.skip(str(error))
-    assert speaker.startswith(("flite-", "espeak-"))
+    assert speaker.startswith(("flite-", "espeak-", "festival-"))
     assert 1 < len(samples) / voices.RATE < 4
     assert 0.05 < np.abs(samples).max() < 1 and samples.std() > 0.005
     spectrum = np.abs(np.fft.rfft(samples)) ** 2
     frequency = np.fft.rfftfreq(len(samples), 1 / voices.RATE)
     assert spectrum[(frequency > 5000) & (frequency < 7000)].mean() > 1e-5 * spectrum[frequency < 1000].mean()
+
+
+@pytest.mark.parametrize("voice", [*SPOKEN[:2], voices.Espeak(rate=(150, 150)), *SPOKEN[3:]], ids=repr)
+def test_slower_is_longer(voice: voices.Voice) -> None:
+    try:
+        seconds = [len(v.say("a short and plain sentence", random.Random(2))[1]) for v in (voice, voice.slower(1.3))]
+    except voices.VoiceError as error:
+        pytest.skip(str(error))
+    assert 1.1 < seconds[1] / seconds[0] < 1.45
+
+
+def test_festival_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    festival._started.cache_clear()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(voices.VoiceError, match=r"^festival is not installed: apt install festival$"):
+        festival.Festival(name="ked").say("hello", random.Random(1))
+
+
+def test_a_voice_festival_has_not_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not shutil.which("festival"):
+        pytest.skip("festival is not installed")
+    monkeypatch.setitem(festival.SPEAKERS, "nobody", ("nobody_diphone", "festvox-nobody"))
+    with pytest.raises(voices.VoiceError, match="no voice nobody_diphone: apt install festvox-nobody"):
+        festival.Festival(name="nobody").say("hello", random.Random(1))
+
+
+@dataclass(frozen=True)
+class Hum:
+    """A voice that hums at 200 Hz, a second long unless slowed."""
+
+    seconds: float = 1.0
+
+    def slower(self, factor: float) -> Hum:
+        return Hum(self.seconds * factor)
+
+    def say(self, text: str, random: random.Random) -> tuple[str, np.ndarray]:
+        time = np.arange(round(self.seconds * voices.RATE)) / voices.RATE
+        return "hum", np.sin(2 * np.pi * 200 * time).astype(np.float32)
+
+
+@pytest.mark.parametrize("factor", [0.85, 1.0, 1.23])
+def test_a_tract_moves_the_spectrum_and_keeps_the_tempo(factor: float) -> None:
+    speaker, samples = tract.Tract(voice=Hum(), factor=(factor, factor)).say("mm", random.Random(1))
+    assert speaker == f"hum-x{factor:.2f}"
+    assert len(samples) == pytest.approx(voices.RATE, abs=2)
+    peak = np.fft.rfftfreq(len(samples), 1 / voices.RATE)[np.abs(np.fft.rfft(samples)).argmax()]
+    assert peak == pytest.approx(200 * factor, abs=1)
+
+
+def manifest(path: Path, texts: list[str], corpus: str = "speechocean762", entities: tuple[str, ...] = ()) -> Path:
+    rows = [json.dumps({"text": text, "corpus": corpus, "entities": entities}) for text in texts]
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_simple_sentences_are_those_of_training_alone(tmp_path: Path) -> None:
+    texts = ["she likes the bear", "Mike Lives There", "it is in kyiv", "call Ann two three", "mark is going to see"]
+    train = manifest(tmp_path / "train.jsonl", texts)
+    train.write_text(train.read_text() + json.dumps({"text": "a long story", "corpus": "other", "entities": []}) + "\n")
+    dev = manifest(tmp_path / "dev.jsonl", ["mike lives there", "Ann"], entities=("Ann", "seven"))
+    maker = simple.SimpleSentences(train, sentences.Exclusion.read(manifests=[dev]), (dev,))
+    assert maker.texts == ["mark is going to see", "she likes the bear"]
+    drawn = [maker.draw(random.Random(seed)).text for seed in range(400)]
+    rows = [text for text in drawn if text not in maker.texts]
+    assert 10 < len(rows) < 60
+    assert {word for row in rows for word in row.split()} == set(simple.DIGITS) - {"seven"}
+
+
+def test_a_manifest_without_simple_sentences_is_said(tmp_path: Path) -> None:
+    train = manifest(tmp_path / "train.jsonl", ["a long story"], corpus="other")
+    with pytest.raises(ValueError, match="no usable text of corpus 'speechocean762': give the manifest of the train"):
+        simple.SimpleSentences(train, sentences.Exclusion([]))
+
+
+def test_halting_adds_only_stops() -> None:
+    text = "at last, our ranks were breaking up"
+    said = [simple.halting(text, random.Random(seed)) for seed in range(200)]
+    assert 80 < said.count(text) < 160
+    assert {one.replace(",", "") for one in said} == {text.replace(",", "")}
+    assert not any(one.endswith(",") or ",," in one for one in said)
+
+
+@pytest.mark.parametrize("text", ["commonvoice", "commonvoice=many", "commonvoice=-1", "wikipedia=1"])
+def test_a_wrong_share_of_a_source_is_said(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is no source with its share: write commonvoice=0\.5"):
+        synthesize._share(text)
+
+
+def test_written_sentences_come_from_the_sources_asked_for(texts: Path) -> None:
+    maker = sentences.SentenceMaker(texts, sentences.Exclusion([]), {"slurp": 1.0})
+    assert maker.plain == {"slurp": ["order ozempic please", "what time is it in Paris"]}
 
 
 def test_a_stream_of_utterances_is_decided_by_seed_and_name(texts: Path) -> None:

@@ -16,13 +16,14 @@ mkdir -p "$work"
 [ -e "$work/tokens/tokens.model" ] || python "$here/vocabulary.py" --text "$shared/text" \
     --manifest "$shared/speech/train/manifest.jsonl" --size 256 --output "$work/tokens"
 
-# 3: synthetic speech, an hour a shard (the needed Debian packages: flite, espeak-ng)
+# 3: synthetic speech, an hour a shard (README.md says what to install)
 say() { python "$here/synthesize.py" "$work/$1" --text "$shared/text" --exclude "$shared"/speech/{dev,test}/manifest.jsonl \
-    --voices "$2" --hours "$3" --jobs "$(nproc)" --seed "$4"; }
+    --voices "$2" --hours "$3" --jobs "$(nproc)" --seed "$4" "${@:5}"; }
 say flite flite-slt 6 1
 say flite flite 8 1
 say espeak espeak 8 7
 say mixed mixed 6 11
+say wide wide 10 51 --simple "$shared/speech/train/manifest.jsonl" --sources commonvoice=0.8 slurp=0.2
 
 # 4a: one clear voice, short utterances first, until the plateau is left
 [ -e "$work/s1/done" ] || { $train --data "$work/flite/flite-slt-*.jsonl" --tokens "$work/tokens" --output "$work/s1" \

@@ -16,7 +16,7 @@ import json
 import random
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,11 +140,11 @@ def clauses(sentence: str) -> Iterator[str]:
 class SentenceMaker:
     """Draws sentences from a folder of texts; equal seeds give equal sentences."""
 
-    def __init__(self, folder: Path, exclusion: Exclusion) -> None:
-        self.exclusion = exclusion
-        self.plain = {name: self._sentences(folder / f"{name}-sentences.txt.gz") for name in SOURCES}
+    def __init__(self, folder: Path, exclusion: Exclusion, sources: Mapping[str, float] = SOURCES) -> None:
+        self.exclusion, self.sources = exclusion, sources
+        self.plain = {name: self._sentences(folder / f"{name}-sentences.txt.gz") for name in sources}
         # The first letter is passed over: the capital of a first word says nothing.
-        self.replaceable = [text for name in SOURCES for text in self.plain[name] if _CAPITALISED.search(text, 1)]
+        self.replaceable = [text for name in sources for text in self.plain[name] if _CAPITALISED.search(text, 1)]
         self.names = {
             "first": self._names(folder / "names-first.txt.gz"),
             "last": self._names(folder / "names-last.txt.gz"),
@@ -173,7 +173,7 @@ class SentenceMaker:
                 return sentence
 
     def _plain(self, random: random.Random) -> Sentence:
-        source = random.choices(list(SOURCES), list(SOURCES.values()))[0]
+        source = random.choices(list(self.sources), list(self.sources.values()))[0]
         return Sentence(random.choice(self.plain[source]))
 
     def _template(self, random: random.Random) -> Sentence:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Protocol
 
@@ -40,6 +40,10 @@ class Voice(Protocol):
     """`say` gives mono samples in -1..1 at RATE; what is random about the speaker is drawn from `random`."""
 
     def say(self, text: str, random: random.Random) -> tuple[str, Samples]: ...
+
+    def slower(self, factor: float) -> Voice:
+        """The same speaker with all durations longer by `factor`."""
+        ...
 
 
 class _Wave(ctypes.Structure):
@@ -83,6 +87,9 @@ class Flite:
     name: str
     stretch: tuple[float, float] = (0.8, 1.25)  # factor on durations, drawn per sentence
     f0_shift: tuple[float, float] = (0.85, 1.2)  # factor on the pitch; rms and kal16 ignore it
+
+    def slower(self, factor: float) -> Flite:
+        return replace(self, stretch=(self.stretch[0] * factor, self.stretch[1] * factor))
 
     @staticmethod
     @cache
@@ -140,11 +147,14 @@ def _espeak() -> tuple[Any, int]:
 class Espeak:
     """espeak-ng: a random accent, variant, rate and pitch for each sentence."""
 
-    rate: tuple[int, int] = (85, 170)  # words a minute; its default of 175 is far faster than people read
+    rate: tuple[int, int] = (85, 170)  # words a minute, 80 at least; its default of 175 is faster than people read
     pitch: tuple[int, int] = (25, 75)  # 0..99, 50 is the variant's own
     range: tuple[int, int] = (30, 80)  # 0..99, how lively the pitch moves
     volume: int = 45  # of 0..200; at its default of 100 some variants clip
     accents: dict[str, float] = field(default_factory=lambda: ACCENTS)
+
+    def slower(self, factor: float) -> Espeak:
+        return replace(self, rate=(round(self.rate[0] / factor), round(self.rate[1] / factor)))
 
     def say(self, text: str, random: random.Random) -> tuple[str, Samples]:
         espeak, rate = _espeak()
