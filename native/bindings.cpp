@@ -17,6 +17,7 @@
 
 #include "alignment.hpp"
 #include "automaton.hpp"
+#include "ngram_bindings.hpp"
 #include "search.hpp"
 #include "words.hpp"
 
@@ -164,6 +165,7 @@ nb::tuple align_python(const LogProbs& log_probs, const std::vector<int32_t>& to
 }  // namespace
 
 NB_MODULE(_core, m) {
+    bind_ngram(m);
     nb::class_<Vocabulary>(m, "Vocabulary")
         .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank) {
             std::vector<std::u32string> labels;
