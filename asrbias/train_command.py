@@ -84,6 +84,7 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--phone", type=float, default=0.3, help="weight of the phone head's loss (default: %(default)s)"
     )
+    group.add_argument("--optimizer", default="adamw", choices=["adamw", "muon"], help="default: %(default)s")
     group.add_argument("--short-first", action="store_true", help="the first epoch goes from short to long")
     group.add_argument("--stop-at", type=int, metavar="STEP", help="stop after this update, to go on another time")
     group.add_argument("--threads", type=int, help="of torch on the CPU (default: one a core)")
@@ -106,22 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
         torch.set_num_threads(arguments.threads)
     given = vars(arguments)
     options = TrainOptions(
-        **{
-            key: given[key]
-            for key in (
-                "steps",
-                "rate",
-                "warmup",
-                "decay",
-                "weight_decay",
-                "average",
-                "seed",
-                "workers",
-                "device",
-                "dropout",
-                "layer_drop",
-            )
-        },
+        **{key: given[key] for key in PLAIN},
         stop_at=given["stop_at"],
         evaluate_every=given["evaluate_every"],
         save_every=given["save_every"],
@@ -150,6 +136,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+PLAIN = (  # arguments that are fields of TrainOptions
+    "steps", "rate", "warmup", "decay", "optimizer", "weight_decay", "average", "seed", "workers", "device", "dropout",
+    "layer_drop",
+)  # fmt: skip
 SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_conditioning")
 PROBABILITIES = ("decay", "average", "noise", "room", "colour", "dropout", "layer_drop", "warp")
 NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")

@@ -22,6 +22,7 @@ from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, augment
 from asrbias.training.base import TrainOptions, rate_at, train_base
 from asrbias.training.checkpoint import last_weights
 from asrbias.training.data import BatchDataset, BatchOptions, Source, plan_epoch, read_examples
+from asrbias.training.optimizer import OptimizerName
 from asrbias.training.pack import pack
 from asrbias.training.shards import ShardReader, read_shard, write_shard
 
@@ -156,8 +157,9 @@ def test_training_learns_the_toy(shard: Source, tmp_path: Path) -> None:
     assert "toy" in rows[-1]["dev"]["wer"] and load_model(tmp_path / "run").encoder.config == CONFIG
 
 
-def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path) -> None:
-    options = replace(PLAIN, dropout=0.1, layer_drop=0.3)  # what is dropped goes on too
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path, optimizer: OptimizerName) -> None:
+    options = replace(PLAIN, optimizer=optimizer, dropout=0.1, layer_drop=0.3)  # what is dropped goes on too
     train_base([shard], None, tmp_path / "whole", options, config=CONFIG, vocabulary=LETTERS)
 
     class Killed(Exception):

@@ -40,6 +40,7 @@ from asrbias.training.checkpoint import (
 from asrbias.training.data import Batch, BatchDataset, BatchOptions, Example, Source, plan_epoch, read_examples
 from asrbias.training.evaluate import evaluate
 from asrbias.training.objective import ObjectiveOptions, objective
+from asrbias.training.optimizer import OptimizerName, make_optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +50,8 @@ class TrainOptions:
     rate: float = 1.5e-3  # peak learning rate
     warmup: int = 500  # updates
     decay: float = 0.3  # last share of the steps, in which the rate falls to zero
-    weight_decay: float = 0.02  # AdamW
+    optimizer: OptimizerName = "adamw"
+    weight_decay: float = 0.02  # a unit of the rate, of matrices
     clip: float = 1.0  # gradient norm
     average: float = 0.998  # decay of the moving average, an update
     evaluate_every: int = 500  # updates
@@ -140,7 +142,7 @@ class BaseTrainer:
         self.sources = [(self._read(source), source.weight) for source in sources]
         self.dev = self._read(dev) if dev is not None else []
         encoder = self.model.encoder
-        self.optimizer = self._optimizer()
+        self.optimizer = make_optimizer(encoder, options.optimizer, options.rate, options.weight_decay)
         self.average = Average(encoder, options.average)
         self.progress = Progress()
         if (output / CHECKPOINT_FILE).is_file():
@@ -151,15 +153,6 @@ class BaseTrainer:
             self.forward = nn.parallel.DistributedDataParallel(
                 self.model.encoder, find_unused_parameters=options.layer_drop > 0
             )
-
-    def _optimizer(self) -> torch.optim.AdamW:
-        """Weight decay on matrices only: pulling biases and norms to zero does no good."""
-        parameters = list(self.model.encoder.parameters())
-        groups = [
-            {"params": [p for p in parameters if p.ndim > 1], "weight_decay": self.options.weight_decay},
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.options.rate, betas=(0.9, 0.98), fused=True)
 
     @property
     def _end(self) -> int:
@@ -252,14 +245,13 @@ class BaseTrainer:
                 hearing = self.model.features.options
                 features = warp_bands(features, options.spec_augment, hearing.low, hearing.high, generator)
             features = spec_augment(features, frames, options.spec_augment, generator)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate_at(step, options)
+        self.optimizer.set_rate(rate_at(step, options))
         torch.manual_seed(options.seed * 1_000_003 + step)  # of all processes alike: they must skip the same layers
         with fast_attention(self.device):
             with torch.autocast(self.device.type, torch.bfloat16):
                 output = self.forward(features, frames)
             loss, parts = objective(output, batch, options.objective)
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.encoder.parameters(), options.clip)
         if math.isfinite(norm):

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from asrbias.files import write_whole
+from asrbias.training.optimizer import OptimizerSet
 
 CHECKPOINT_FILE = "checkpoint.safetensors"
 
@@ -46,15 +47,14 @@ def save_checkpoint(
     folder: Path,
     encoder: nn.Module,
     average: Average,
-    optimizer: torch.optim.Optimizer,
+    optimizer: OptimizerSet,
     progress: Progress,
     run: dict[str, Any],
 ) -> None:
     """Write `folder`/checkpoint.safetensors; `run` is what must be the same when it goes on."""
     tensors: dict[str, Tensor] = {f"weight/{k}": v for k, v in encoder.state_dict().items()}
     tensors |= {f"average/{k}": v for k, v in average.weights.items()}
-    for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": torch.as_tensor(value) for key, value in state.items()}
+    tensors |= {f"optimizer/{k}": v for k, v in optimizer.state().items()}
     flat = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     write_whole(
         folder / CHECKPOINT_FILE,
@@ -70,7 +70,7 @@ def _open(path: Path) -> Any:
 
 
 def load_checkpoint(
-    folder: Path, encoder: nn.Module, average: Average, optimizer: torch.optim.Optimizer, run: dict[str, Any]
+    folder: Path, encoder: nn.Module, average: Average, optimizer: OptimizerSet, run: dict[str, Any]
 ) -> Progress:
     """Restore everything in place; refuses to go on with other settings than the run was started with."""
     path = folder / CHECKPOINT_FILE
@@ -88,11 +88,7 @@ def load_checkpoint(
 
     encoder.load_state_dict(part("weight/"))
     average.weights = {name: value.to(average.weights[name].device) for name, value in part("average/").items()}
-    state: dict[int, dict[str, Tensor]] = {}
-    for name, value in part("optimizer/").items():
-        index, key = name.split("/")
-        state.setdefault(int(index), {})[key] = value
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    optimizer.load(part("optimizer/"))
     return Progress(**json.loads(metadata["progress"]))
 
 
