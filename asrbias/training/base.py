@@ -188,15 +188,16 @@ class BaseTrainer:
         )
         with Bar(*columns, console=self.console) as bar:
             task = bar.add_task("training", total=self.options.steps, completed=self.progress.step)
-            since, heard = time.monotonic(), 0.0
+            since, heard, recent = time.monotonic(), 0.0, list[dict[str, float]]()
             for batch in self._batches():
-                parts = self._update(batch)
+                recent.append(self._update(batch))
                 heard += float(batch.samples.sum()) / self.options.batches.sample_rate * self.world
                 self.progress.step += 1
                 step = self.progress.step
                 if step % self.options.report_every == 0 and self.rank == 0:
                     speed = heard / (time.monotonic() - since)
-                    since, heard = time.monotonic(), 0.0
+                    parts = {key: sum(one[key] for one in recent) / len(recent) for key in recent[0]}
+                    since, heard, recent = time.monotonic(), 0.0, []
                     bar.update(task, completed=step, description=f"loss {parts['last']:.2f} phone {parts['phone']:.2f}")
                     self._log(
                         {"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed}
