@@ -184,6 +184,24 @@ def test_a_killed_run_goes_on_exactly(shard: Source, tmp_path: Path, optimizer: 
         train_base([shard], None, tmp_path / "cut", replace(options, rate=0.1), config=CONFIG, vocabulary=LETTERS)
 
 
+def test_a_model_that_goes_on_is_trained_as_a_new_one(
+    shard: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asrbias.training import base
+
+    train_base([shard], None, tmp_path / "first", PLAIN, config=CONFIG, vocabulary=LETTERS)
+    modes = []
+    update = base.BaseTrainer._update
+
+    def watched(self: base.BaseTrainer, batch: base.Batch) -> dict[str, float]:
+        modes.append(self.model.training)
+        return update(self, batch)
+
+    monkeypatch.setattr(base.BaseTrainer, "_update", watched)
+    train_base([shard], None, tmp_path / "next", replace(PLAIN, steps=2), init=tmp_path / "first")
+    assert modes == [True, True]
+
+
 def test_a_run_in_two_parts_is_the_run_in_one(shard: Source, tmp_path: Path) -> None:
     train_base([shard], None, tmp_path / "one", PLAIN, config=CONFIG, vocabulary=LETTERS)
     train_base([shard], None, tmp_path / "two", replace(PLAIN, stop_at=4), config=CONFIG, vocabulary=LETTERS)

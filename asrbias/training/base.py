@@ -127,7 +127,7 @@ class BaseTrainer:
         self.console = Console(quiet=self.rank != 0)
         self.model = model
         self.model.encoder.regularise(options.dropout, options.layer_drop)
-        self.model.to(self.device)
+        self.model.to(self.device).train()  # an earlier model comes in evaluation mode, which drops nothing
         self.run_settings = {
             **{
                 k: v
