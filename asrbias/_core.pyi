@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
+Int32 = npt.NDArray[np.int32]
 # first and last token, row of the phrase or -1, first and last word of that phrase
 WordRow = tuple[int, int, int, int, int]
 # tokens, (first, last) frame a token, best log probability a token, acoustic, bias, words
@@ -52,6 +53,10 @@ def align(
 class NGram:
     @staticmethod
     def from_arpa(text: Bytes) -> NGram: ...
+    @staticmethod
+    def from_arrays(words: Sequence[str], orders: Sequence[tuple[Int32, Float32, Float32]]) -> NGram: ...
+    @staticmethod
+    def from_kenlm(content: Bytes) -> NGram: ...
     @property
     def order(self) -> int: ...
     @property

@@ -18,15 +18,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from asrbias.arpa import LanguageModelError
+from asrbias.compactlm import read_compact
+from asrbias.kneserney import estimate
+
 if TYPE_CHECKING:
     from asrbias._core import NGram
 
+__all__ = ["LanguageModel", "LanguageModelError", "estimate"]
+
 GZIP = b"\x1f\x8b"
+ZIP = b"PK\x03\x04"
+KENLM = b"mmap lm http://kheafield.com/code"
 ADVICE = "take the file anew from where it came, or make a model with `asrbias lm`"
-
-
-class LanguageModelError(ValueError):
-    """A language model cannot be read, made, or used as asked."""
 
 
 class LanguageModel:
@@ -37,7 +41,7 @@ class LanguageModel:
 
     @classmethod
     def read(cls, path: str | Path) -> LanguageModel:
-        """Read ARPA text, plain or gzip'd, or a KenLM binary (probing or plain trie), which is mapped into memory.
+        """Read ARPA text, plain or gzip'd, an .npz of ours, or a KenLM binary (probing or plain trie).
 
         Raises LanguageModelError for a file that is none of these, cut short, or wrong in its values.
         """
@@ -45,7 +49,11 @@ class LanguageModel:
 
         path = Path(path)
         try:
-            return cls(_core.NGram.from_arpa(_content(path)))
+            content = _content(path)
+            if content[: len(ZIP)].tobytes() == ZIP:
+                return read_compact(path).language_model()
+            kenlm = content[: len(KENLM)].tobytes() == KENLM
+            return cls((_core.NGram.from_kenlm if kenlm else _core.NGram.from_arpa)(content))
         except ValueError as error:
             raise LanguageModelError(f"{path} cannot be read as a language model: {error}; {ADVICE}.") from None
 

@@ -99,7 +99,6 @@ class NGramBuilder {
 
 // The text of an ARPA file. Throws std::invalid_argument with a sentence that names the line.
 NGram read_arpa(std::string_view text);
-bool is_kenlm(const uint8_t* bytes, size_t size);
 // The bytes of a KenLM binary (probing or plain trie), which must stay where they are as long as the model is used.
 // Throws std::invalid_argument with a sentence.
 NGram read_kenlm(const uint8_t* bytes, size_t size);
