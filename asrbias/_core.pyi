@@ -6,24 +6,31 @@ import numpy as np
 import numpy.typing as npt
 
 Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Int32 = npt.NDArray[np.int32]
 # first and last token, row of the phrase or -1, first and last word of that phrase
 WordRow = tuple[int, int, int, int, int]
-# tokens, (first, last) frame a token, best log probability a token, acoustic, bias, words
-Result = tuple[tuple[int, ...], tuple[tuple[int, int], ...], list[float], float, float, list[WordRow]]
+# tokens, (first, last) frame a token, best log probability a token, acoustic, bias, lm, words
+Result = tuple[tuple[int, ...], tuple[tuple[int, int], ...], list[float], float, float, float, list[WordRow]]
 
 class Vocabulary:
     def __init__(self, spelled: Sequence[str], blank: int) -> None: ...
 
 class Automaton:
-    def __init__(self, vocabulary: Vocabulary, phrases: str, bonus: Sequence[float]) -> None: ...
+    def __init__(
+        self, vocabulary: Vocabulary, phrases: str, *, bonus: Float64, adaptive: Float64, share: Float64
+    ) -> None: ...
     @property
     def unusable(self) -> list[int]: ...
     @property
     def empty(self) -> bool: ...
     @property
     def bytes(self) -> int: ...
+    def __len__(self) -> int: ...
+
+class LmTrie:
+    def __init__(self, vocabulary: Vocabulary, model: NGram, words: str, boost: int) -> None: ...
     def __len__(self) -> int: ...
 
 class SearchOptions:
@@ -37,6 +44,15 @@ class SearchOptions:
         phrase_threshold: float,
         beam_threshold: float,
         bonus: float,
+        adaptive: float,
+        unigram: float,
+        gap_cap: float,
+        gap_top_k: int,
+        gap_prefix: bool,
+        lm_weight: float,
+        word_bonus: float,
+        unknown_penalty: float,
+        list_prior: float,
     ) -> None: ...
 
 def decode(
@@ -44,6 +60,7 @@ def decode(
     options: SearchOptions,
     items: Sequence[Float32],
     automata: list[Automaton | None],
+    lm: LmTrie | None,
     threads: int,
 ) -> list[list[Result]]: ...
 def align(

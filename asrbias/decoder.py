@@ -1,10 +1,11 @@
-"""CTC prefix beam search with phrase bonuses: log-probabilities in, n-best texts out.
+"""CTC prefix beam search with phrase bonuses and a language model: log-probabilities in, n-best texts out.
 
-    decoder = Decoder(labels, blank=0, options=DecodeOptions(beam=32))
+    decoder = Decoder(labels, blank=0, lm=LanguageModel.read("model.arpa"), options=DecodeOptions(beam=32))
     best = decoder.decode(log_probs, entities=["Zelenskyy", "Kyiv"])[0]
-    best.text, best.score == best.acoustic + best.bias + best.lm, best.words[0].entity
+    best.text, best.score == best.acoustic + best.bias + best.lm + best.phonetic, best.words[0].entity
 
-The search is in native code: native/tracker.hpp says exactly what a list of phrases pays, and phrases.py how much.
+The search is in native code: native/tracker.hpp says exactly what a list of phrases pays and phrases.py how much,
+native/fusion.hpp what the language model adds.
 """
 
 from __future__ import annotations
@@ -14,62 +15,29 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asrbias import _core
 from asrbias.alignment import LogProbsError, as_matrix
+from asrbias.decode_options import DecodeOptions as DecodeOptions
+from asrbias.decode_options import DecoderError as DecoderError
+from asrbias.decode_options import DecoderTypeError as DecoderTypeError
 from asrbias.entities import Entity, EntityList
 from asrbias.hypothesis import Hypothesis as Hypothesis
 from asrbias.hypothesis import Word as Word
 from asrbias.hypothesis import make_hypothesis
-from asrbias.phrases import Phrases, Spelling, compile_automaton, find_unusable
+from asrbias.phrases import Phrases, Spelling, compile_automaton, compile_words, find_unusable
 from asrbias.phrasetable import PhraseTable
+
+if TYPE_CHECKING:
+    from asrbias.lm import LanguageModel
 
 CACHED_LISTS = 32  # compiled lists that a decoder keeps
 WARNED_LISTS = 10_000  # lists that it remembers to have warned about
-HIGHEST_BONUS = 1000.0
-
-
-class DecoderError(ValueError):
-    """A decoder cannot be made, or cannot decode, with these values."""
-
-
-class DecoderTypeError(TypeError):
-    """A decoder was given something of a type that is not allowed."""
 
 
 class UnusableEntityWarning(UserWarning):
     """Entities of a list can never be found, because the labels cannot spell them."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DecodeOptions:
-    """What a search may spend and how much a listed phrase earns. Raises DecoderError for a value out of range."""
-
-    beam: int = 32  # hypotheses kept after each frame
-    nbest: int = 10  # hypotheses returned at most
-    top_k: int = 32  # tokens per frame that may extend a hypothesis by their acoustics alone
-    token_threshold: float = 8.0  # nats below the frame's best label, beyond which no token enters by its acoustics
-    phrase_threshold: float = 10.0  # the same for tokens that continue a listed phrase, whatever their rank
-    beam_threshold: float = 12.0  # nats below the best hypothesis (open matches not counted) that one may be
-    bonus: float = 1.0  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
-
-    def __post_init__(self) -> None:
-        value: Any
-        for name in ("beam", "nbest", "top_k"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= 10_000_000:
-                raise DecoderError(f"{name} is {value!r}; it must be a whole number, 1 or more.")
-            object.__setattr__(self, name, int(value))
-        for name in ("token_threshold", "phrase_threshold", "beam_threshold", "bonus"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Real) or not float(value) >= 0:
-                raise DecoderError(f"{name} is {value!r}; it must be a number of nats, 0 or more.")
-            object.__setattr__(self, name, float(value))
-        if self.bonus > HIGHEST_BONUS:
-            raise DecoderError(f"bonus is {self.bonus:g}; it must be at most {HIGHEST_BONUS:g} nats per character.")
 
 
 class Decoder:
@@ -80,16 +48,21 @@ class Decoder:
             the separator. Without any separator all of an utterance is one word, and entity lists are refused.
             Control labels such as "<unk>" are never emitted (phrases.Spelling).
         blank: position of the CTC blank, whatever its label is.
-        lm: reserved for a language model; must be None.
+        lm: a word n-gram model. Its words are matched as phrases are: without regard to case and diacritics.
     Raises:
         LabelsError: no labels, duplicates, or a blank that is none of them.
+        DecoderError: a language model for labels without a separator, or one none of whose words they can spell.
+        LanguageModelError: a KenLM binary that holds no strings of its words.
     """
 
     def __init__(
-        self, labels: Sequence[str], *, blank: int = 0, lm: None = None, options: DecodeOptions | None = None
+        self,
+        labels: Sequence[str],
+        *,
+        blank: int = 0,
+        lm: LanguageModel | None = None,
+        options: DecodeOptions | None = None,
     ) -> None:
-        if lm is not None:
-            raise DecoderTypeError(f"lm is {type(lm).__name__}; language models are not supported yet, leave it out.")
         if options is not None and not isinstance(options, DecodeOptions):
             raise DecoderTypeError(f"options is {type(options).__name__}; give a DecodeOptions.")
         labels = tuple(labels) if not isinstance(labels, str) else labels
@@ -98,9 +71,26 @@ class Decoder:
         self.blank = int(blank)
         self.options = options if options is not None else DecodeOptions()
         self._vocabulary = _core.Vocabulary(self.spelling.matched, self.blank)
+        self._words = self._compile_lm(lm) if lm is not None else None
         self._cache: OrderedDict[str, Phrases] = OrderedDict()
         self._warned: set[str] = set()
         self._lock = threading.Lock()
+
+    def _compile_lm(self, lm: LanguageModel) -> _core.LmTrie:
+        if not isinstance(getattr(lm, "native", None), _core.NGram):
+            raise DecoderTypeError(f"lm is {type(lm).__name__}; give a LanguageModel (LanguageModel.read(path)).")
+        if self.spelling.separator is None:
+            raise DecoderError(
+                "A language model needs words, and these labels have no word separator: none holds '▁' and neither "
+                "' ' nor '|' is a label; add the separator or leave the model out."
+            )
+        words = compile_words(self._vocabulary, lm, self.spelling.charset, self.options.boost_word)
+        if not len(words):
+            raise DecoderError(
+                f"None of the language model's {len(lm.words):,} words can be written with these labels; is it of "
+                "another language, or a model of characters or pieces?"
+            )
+        return words
 
     # --- entity lists ---
 
@@ -228,10 +218,19 @@ class Decoder:
             phrase_threshold=o.phrase_threshold,
             beam_threshold=o.beam_threshold,
             bonus=o.bonus,
+            adaptive=o.adaptive,
+            unigram=o.unigram,
+            gap_cap=o.adaptive_cap,
+            gap_top_k=o.adaptive_top_k,
+            gap_prefix=o.adaptive_top == "prefix",
+            lm_weight=o.lm_weight,
+            word_bonus=o.word_bonus,
+            unknown_penalty=o.unknown_penalty,
+            list_prior=o.list_prior,
         )
         automata = [phrases.automaton if phrases is not None else None for phrases in lists]
         try:
-            results = _core.decode(self._vocabulary, options, matrices, automata, threads)
+            results = _core.decode(self._vocabulary, options, matrices, automata, self._words, threads)
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
         shown = self.spelling.shown

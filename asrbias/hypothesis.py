@@ -29,21 +29,24 @@ class Word:
 
 @dataclass(frozen=True, kw_only=True)
 class Hypothesis:
-    """A transcript and how it scored. `score` is exactly `acoustic + bias + lm`, in nats."""
+    """A transcript and how it scored. `score` is exactly `acoustic + bias + lm + phonetic`, in nats."""
 
     text: str  # matching form: words with one space between
     tokens: tuple[int, ...]
     score: float
     acoustic: float  # log of the summed probability of the alignments that the beam found
-    bias: float  # what the listed phrases earn
-    lm: float  # language model; 0 without one
+    bias: float  # what the listed phrases earn: all that a list adds, unigram boosting too
+    # Language model, as without a list: lm_weight * (log probabilities of the words and of </s>) + word_bonus for each
+    # word + unknown_penalty for each unknown one; 0 without a model.
+    lm: float
     words: tuple[Word, ...]
     frames: tuple[tuple[int, int], ...]  # first and last frame of each token, by forced alignment
+    phonetic: float = 0.0  # rescoring by phones (rescoring.py); 0 where that was not done
 
 
 def make_hypothesis(result: Result, shown: Sequence[str], phrases: Phrases | None) -> Hypothesis:
     """From what the native core returns. shown: each label's spelling, " " the separator."""
-    tokens, frames, peaks, acoustic, bias, rows = result
+    tokens, frames, peaks, acoustic, bias, lm, rows = result
     texts = [text for text in "".join([shown[token] for token in tokens]).split(" ") if text]
     words = []
     for text, (first, last, phrase, span_first, span_last) in zip(texts, rows, strict=True):
@@ -61,10 +64,10 @@ def make_hypothesis(result: Result, shown: Sequence[str], phrases: Phrases | Non
     return Hypothesis(
         text=" ".join(texts),
         tokens=tokens,
-        score=acoustic + bias,
+        score=acoustic + bias + lm,
         acoustic=acoustic,
         bias=bias,
-        lm=0.0,
+        lm=lm,
         words=tuple(words),
         frames=frames,
     )

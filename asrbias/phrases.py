@@ -5,8 +5,9 @@ A phrase's bonus, in units of `DecodeOptions.bonus` (nats per character):
     weight * n * n / (n + SHORT),   n = characters of its matching form, inner spaces counted
 
 so a long phrase earns nearly `bonus` nats for each character, one of SHORT characters half of that, and a phrase of
-two letters a third. It is the same for every segmentation into labels. How bonuses of several phrases add up is
-written at the top of native/tracker.hpp.
+two letters a third. It is the same for every segmentation into labels. How bonuses of several phrases add up, and what
+else a phrase can earn, is written at the top of native/tracker.hpp; all of it that depends on the list is made by
+`phrase_terms`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +24,9 @@ from asrbias import _core
 from asrbias.entities import EntityList
 from asrbias.phrasetable import PhraseTable, spelled
 from asrbias.text import fold
+
+if TYPE_CHECKING:
+    from asrbias.lm import LanguageModel
 
 SHORT = 4.0  # characters; see above
 WORD_START = "▁"  # SentencePiece's mark
@@ -120,13 +125,46 @@ def compile_automaton(vocabulary: _core.Vocabulary, table: PhraseTable) -> _core
             f"A PhraseTable needs as many texts, entities and weights; it has {len(table.texts)}, {len(table.entity)} "
             f"and {len(table.weight)}."
         )
-    return _core.Automaton(vocabulary, "\n".join(table.texts), bonuses(table).tolist())
+    terms = phrase_terms(table)
+    texts = "\n".join(table.texts)
+    return _core.Automaton(vocabulary, texts, bonus=terms.bonus, adaptive=terms.adaptive, share=terms.share)
 
 
-def bonuses(table: PhraseTable) -> npt.NDArray[np.float64]:
-    """[P], in units of `DecodeOptions.bonus`."""
+@dataclass(frozen=True, eq=False)
+class PhraseTerms:
+    """What each of P phrases may earn; the decoder's options multiply it."""
+
+    bonus: npt.NDArray[np.float64]  # [P] in units of `DecodeOptions.bonus`
+    adaptive: npt.NDArray[np.float64]  # [P] in units of `DecodeOptions.adaptive`; 0 or more
+    share: npt.NDArray[np.float64]  # [P] natural log of its share of the list's weight; -inf: no unigram boosting
+
+
+def phrase_terms(table: PhraseTable) -> PhraseTerms:
+    """All that depends on the phrases, their weights and the size of their list.
+
+    An entity's matching forms share its place in the list; a phrase with a weight of 0 or less is not boosted.
+    """
     length = np.fromiter(map(len, table.texts), np.float64, len(table.texts))
-    return table.weight.astype(np.float64) * length * length / (length + SHORT)
+    weight = table.weight.astype(np.float64)
+    boosted = weight > 0
+    _, first = np.unique(table.entity[boosted], return_index=True)
+    share = np.full(len(table), -np.inf)
+    share[boosted] = np.log(weight[boosted] / (weight[boosted][first].sum() or 1.0))
+    return PhraseTerms(weight * length * length / (length + SHORT), boosted.astype(np.float64), share)
+
+
+def compile_words(
+    vocabulary: _core.Vocabulary, lm: LanguageModel, charset: frozenset[str], boost_word: str
+) -> _core.LmTrie:
+    """The words of a language model that labels with this charset can write; its control words are not among them."""
+
+    def spelling(word: str) -> str:
+        if charset.issuperset(word):
+            return word
+        return "" if _CONTROL(word) else spelled("".join(map(_folded, word)), charset) or ""
+
+    spellings = map(spelling, lm.words)
+    return _core.LmTrie(vocabulary, lm.native, "\n".join(spellings), lm.native.find(boost_word))
 
 
 def find_unusable(

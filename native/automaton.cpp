@@ -1,90 +1,20 @@
 #include "automaton.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
-#include <set>
-#include <stdexcept>
+#include <utility>
 
 namespace asrbias {
 
-Vocabulary::Vocabulary(const std::vector<std::u32string>& spelled, int blank) : blank_(blank) {
-    // Symbols in code point order: phrases that come sorted stay sorted. ' ' becomes SEPARATOR.
-    std::set<char32_t> characters;
-    for (const auto& label : spelled) characters.insert(label.begin(), label.end());
-    characters.erase(U' ');
-    if (characters.size() >= NO_SYMBOL - 1) throw std::invalid_argument("labels hold more than 65,000 different characters");
-    index_[U' '] = SEPARATOR;
-    Symbol next = SEPARATOR + 1;
-    for (char32_t c : characters) index_[c] = next++;
-
-    auto add_node = [this](Symbol c) {
-        trie_.child.push_back(0), trie_.sibling.push_back(0), trie_.symbol.push_back(c), trie_.terminal.push_back(0);
-        return static_cast<int>(trie_.child.size()) - 1;
-    };
-    add_node(NO_SYMBOL);
-    offsets_.push_back(0);
-    for (const auto& label : spelled) {
-        int node = 0;
-        for (char32_t c : label) {
-            const Symbol s = index_[c];
-            symbols_.push_back(s);
-            int child = trie_.find(node, s);
-            if (child == 0) {
-                child = add_node(s);
-                trie_.sibling[child] = trie_.child[node];
-                trie_.child[node] = child;
-            }
-            node = child;
-        }
-        if (node != 0) trie_.terminal[node] = 1;
-        offsets_.push_back(static_cast<int>(symbols_.size()));
-    }
-    every_symbol_is_a_label_ = true;
-    for (Symbol s = SEPARATOR; s < next; ++s) {
-        const int node = trie_.find(0, s);
-        every_symbol_is_a_label_ = every_symbol_is_a_label_ && node != 0 && trie_.terminal[node];
-    }
-}
-
-int Vocabulary::Trie::find(int node, Symbol c) const {
-    int found = child[node];
-    while (found != 0 && symbol[found] != c) found = sibling[found];
-    return found;
-}
-
-Symbol Vocabulary::symbol(char32_t character) const {
-    const auto found = index_.find(character);
-    return found == index_.end() ? NO_SYMBOL : found->second;
-}
-
-bool Vocabulary::can_spell(const Symbol* first, const Symbol* last) const {
-    if (every_symbol_is_a_label_) return true;
-    const size_t length = static_cast<size_t>(last - first);
-    std::vector<char> reached(length + 1, 0);
-    // The first separator may be implied (the audio's start).
-    reached[0] = reached[1] = 1;
-    for (size_t at = 0; at < length; ++at) {
-        if (!reached[at]) continue;
-        int node = 0;
-        size_t to = at;
-        while (to < length && (node = trie_.find(node, first[to])) != 0) {
-            ++to;
-            if (trie_.terminal[node]) reached[to] = 1;
-        }
-        // A label may hold this word's end and what follows it.
-        if (to == length && node != 0 && trie_.find(node, SEPARATOR) != 0) reached[length] = 1;
-    }
-    return reached[length];
-}
-
-Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, const std::vector<double>& bonus)
-    : bonus_(bonus) {
+Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, std::vector<Terms> terms)
+    : terms_(std::move(terms)) {
     std::vector<Symbol> text;
     std::vector<std::pair<int32_t, int32_t>> spans;  // of text, a usable phrase each
     std::vector<int32_t> rows;
-    text.reserve(phrases.size() + bonus.size());
+    text.reserve(phrases.size() + terms_.size());
     size_t at = 0;
-    for (int32_t row = 0; row < static_cast<int32_t>(bonus.size()); ++row) {
+    for (int32_t row = 0; row < static_cast<int32_t>(terms_.size()); ++row) {
         const size_t end = std::min(phrases.find(U'\n', at), phrases.size());
         const int32_t begin = static_cast<int32_t>(text.size());
         text.push_back(SEPARATOR);
@@ -103,6 +33,7 @@ Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases
     }
     build_trie(text, spans, rows);
     link();
+    hand_up();
     for (int token = 0; token < vocabulary.size(); ++token) {
         const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
         int32_t state = ROOT;
@@ -141,7 +72,7 @@ void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<st
         // Sorted: a phrase that ends here comes before those that go on. Of equal phrases the largest bonus stays.
         while (at < last && spans[order[at]].first + depth == spans[order[at]].second) {
             const int32_t row = rows[order[at]], had = states_[s].phrase;
-            if (had < 0 || bonus_[row] > bonus_[had]) states_[s].phrase = row;
+            if (had < 0 || terms_[row].bonus > terms_[had].bonus) states_[s].phrase = row;
             ++at;
         }
         while (at < last) {
@@ -171,18 +102,30 @@ void Automaton::link() {
         for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child)
             states_[child].fail = step(states_[s].fail, symbols_[child]);
     }
-    // Children come after their parents: backwards, every slope is known before it is handed up.
+}
+
+// What the phrases through a state can earn at most. Children come after their parents: backwards, every state's is known
+// before it is handed up.
+void Automaton::hand_up() {
+    const int32_t count = static_cast<int32_t>(size());
     std::vector<int32_t> parent(count, ROOT);
     for (int32_t s = ROOT; s < count; ++s)
         for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child) parent[child] = s;
+    most_.assign(count, {0.0f, -std::numeric_limits<float>::infinity()});
     for (int32_t s = count - 1; s > ROOT; --s) {
         State& state = states_[s];
-        if (state.phrase >= 0 && bonus_[state.phrase] > 0)
-            state.slope = std::max(state.slope, static_cast<float>(bonus_[state.phrase] / state.depth));
+        if (state.phrase >= 0) {
+            const Terms& terms = terms_[state.phrase];
+            if (terms.bonus > 0) state.slope = std::max(state.slope, static_cast<float>(terms.bonus / state.depth));
+            most_[s] = {std::max(most_[s].adaptive, terms.adaptive), std::max(most_[s].share, terms.share)};
+        }
         State& up = states_[parent[s]];
         up.slope = std::max(up.slope, state.slope);
+        Most& most = most_[parent[s]];
+        most = {std::max(most.adaptive, most_[s].adaptive), std::max(most.share, most_[s].share)};
     }
     states_[ROOT].slope = 0.0f;
+    most_[ROOT] = {0.0f, -std::numeric_limits<float>::infinity()};
 }
 
 }  // namespace asrbias

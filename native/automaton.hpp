@@ -10,46 +10,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "vocabulary.hpp"
+
 namespace asrbias {
-
-using Symbol = uint16_t;
-constexpr Symbol SEPARATOR = 0;
-constexpr Symbol NO_SYMBOL = 0xFFFF;
-
-// How each label is spelled. Labels arrive folded, with ' ' as the separator.
-class Vocabulary {
-  public:
-    // spelled: a string a label; an empty one is a label that is never emitted (blank, control labels).
-    Vocabulary(const std::vector<std::u32string>& spelled, int blank);
-
-    int size() const { return static_cast<int>(offsets_.size()) - 1; }
-    int blank() const { return blank_; }
-    bool emitted(int token) const { return offsets_[token] != offsets_[token + 1]; }
-    const Symbol* begin(int token) const { return symbols_.data() + offsets_[token]; }
-    const Symbol* end(int token) const { return symbols_.data() + offsets_[token + 1]; }
-    int length(int token) const { return offsets_[token + 1] - offsets_[token]; }
-    // NO_SYMBOL for a character that no label holds.
-    Symbol symbol(char32_t character) const;
-    // Whether some sequence of labels spells these symbols (which begin with a separator) up to a word's end.
-    bool can_spell(const Symbol* first, const Symbol* last) const;
-
-  private:
-    struct Trie {  // of the labels' spellings, for can_spell
-        std::vector<int32_t> child, sibling;
-        std::vector<Symbol> symbol;
-        std::vector<char> terminal;
-        int find(int node, Symbol c) const;
-    };
-    int blank_;
-    std::vector<int> offsets_;
-    std::vector<Symbol> symbols_;
-    Trie trie_;
-    bool every_symbol_is_a_label_ = false;  // then whatever consists of known symbols can be spelled
-    std::unordered_map<char32_t, Symbol> index_;
-};
 
 class Automaton {
   public:
@@ -68,8 +33,15 @@ class Automaton {
     };
     static uint64_t bit(Symbol c) { return uint64_t{1} << (c & 63); }  // large alphabets share bits
 
-    // phrases: matching forms joined by '\n'. bonus: one a phrase, in units of the decoder's `bonus` option.
-    Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, const std::vector<double>& bonus);
+    // What a phrase earns.
+    struct Terms {
+        double bonus;    // in units of the decoder's `bonus` option
+        float adaptive;  // share of the decoder's `adaptive` option, 0 or more
+        float share;     // log of its share of the list's weight; -inf: the language model's class is not for it
+    };
+
+    // phrases: matching forms joined by '\n'. terms: one a phrase.
+    Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, std::vector<Terms> terms);
 
     int32_t step(int32_t state, Symbol c) const {
         if ((states_[state].accepts & bit(c)) == 0) return c == SEPARATOR ? START : ROOT;
@@ -81,14 +53,19 @@ class Automaton {
     }
     const State& operator[](int32_t state) const { return states_[state]; }
     bool at_word_start(int32_t state) const { return symbols_[state] == SEPARATOR; }
-    double bonus(int32_t phrase) const { return bonus_[phrase]; }
+    const Terms& terms(int32_t phrase) const { return terms_[phrase]; }
+    // The largest of any phrase through a state: of Terms' fields those that the state does not hold.
+    float adaptive(int32_t state) const { return most_[state].adaptive; }
+    float share(int32_t state) const { return most_[state].share; }
     // Where a token that begins with a separator, and holds no other, leads from a word's start; else ROOT.
     int32_t word_state(int token) const { return word_states_[token]; }
     // The most that one more character can add to the provisional bonus.
     double steepest() const { return states_[START].slope; }
     bool empty() const { return states_.size() <= 3; }
     size_t size() const { return states_.size() - 1; }
-    size_t bytes() const { return states_.capacity() * sizeof(State) + symbols_.capacity() * sizeof(Symbol); }
+    size_t bytes() const {
+        return states_.capacity() * sizeof(State) + symbols_.capacity() * sizeof(Symbol) + most_.capacity() * sizeof(Most);
+    }
     // Rows of the phrases that no sequence of the labels spells.
     const std::vector<int32_t>& unusable() const { return unusable_; }
 
@@ -104,10 +81,15 @@ class Automaton {
     void build_trie(const std::vector<Symbol>& text, const std::vector<std::pair<int32_t, int32_t>>& spans,
                     const std::vector<int32_t>& rows);
     void link();
+    void hand_up();
+    struct Most {
+        float adaptive, share;
+    };
 
     std::vector<State> states_;  // and one more, so that children of the last state have an end
     std::vector<Symbol> symbols_;
-    std::vector<double> bonus_;
+    std::vector<Most> most_;
+    std::vector<Terms> terms_;
     std::vector<int32_t> unusable_, word_states_;
 };
 

@@ -17,12 +17,14 @@
 
 #include "alignment.hpp"
 #include "automaton.hpp"
+#include "lmtrie.hpp"
 #include "ngram_bindings.hpp"
 #include "search.hpp"
 #include "words.hpp"
 
 namespace nb = nanobind;
 using namespace asrbias;
+using Doubles = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using LogProbs = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 namespace {
@@ -40,6 +42,16 @@ std::u32string from_utf8(const std::string& text) {
         i += more + 1;
     }
     return out;
+}
+
+std::vector<Automaton::Terms> phrase_terms(const Doubles& bonus, const Doubles& adaptive, const Doubles& share) {
+    const size_t count = bonus.shape(0);
+    if (adaptive.shape(0) != count || share.shape(0) != count) throw std::invalid_argument("there must be as many of each term");
+    std::vector<Automaton::Terms> terms;
+    terms.reserve(count);
+    for (size_t i = 0; i < count; ++i)
+        terms.push_back({bonus.data()[i], static_cast<float>(adaptive.data()[i]), static_cast<float>(share.data()[i])});
+    return terms;
 }
 
 struct Result {
@@ -80,11 +92,11 @@ void check_values(const float* values, int frames, int size) {
     }
 }
 
-std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options,
-                               const float* values, int frames) {
+std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
+                               const SearchOptions& options, const float* values, int frames) {
     const int size = vocabulary.size();
     check_values(values, frames, size);
-    Search search(vocabulary, automaton, options);
+    Search search(vocabulary, automaton, lm, options);
     for (int t = 0; t < frames; ++t)
         if (!search.step(values + static_cast<size_t>(t) * size))
             throw std::invalid_argument("no label sequence is possible up to frame " + std::to_string(t) +
@@ -93,14 +105,14 @@ std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* au
     for (Found& found : search.finish()) {
         Result result;
         result.alignment = align(values, frames, size, vocabulary.blank(), found.tokens);
-        result.words = find_words(vocabulary, automaton, found.tokens);
+        result.words = find_words(vocabulary, found.tokens, found.parse);
         result.found = std::move(found);
         results.push_back(std::move(result));
     }
     return results;
 }
 
-// What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, [word]).
+// What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, lm, [word]).
 nb::tuple to_python(const Result& result) {
     nb::list words;
     for (const Word& w : result.words)
@@ -109,12 +121,12 @@ nb::tuple to_python(const Result& result) {
     for (size_t i = 0; i < result.alignment.first.size(); ++i)
         frames.append(nb::make_tuple(result.alignment.first[i], result.alignment.last[i]));
     return nb::make_tuple(nb::tuple(nb::cast(result.found.tokens)), nb::tuple(frames), result.alignment.peak,
-                          result.found.acoustic, result.found.bias, words);
+                          result.found.acoustic, result.found.bias, result.found.lm, words);
 }
 
 // A list of results an item, or the exception that the item met.
 nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
-                const std::vector<const Automaton*>& automata, int threads) {
+                const std::vector<const Automaton*>& automata, const LmTrie* lm, int threads) {
     std::vector<std::vector<Result>> results(items.size());
     std::vector<std::string> errors(items.size());
     {
@@ -123,7 +135,7 @@ nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, cons
         const auto work = [&] {
             for (size_t i; (i = next++) < items.size();) {
                 try {
-                    results[i] = decode_one(vocabulary, automata[i], options, items[i].data(), static_cast<int>(items[i].shape(0)));
+                    results[i] = decode_one(vocabulary, automata[i], lm, options, items[i].data(), static_cast<int>(items[i].shape(0)));
                 } catch (const std::exception& error) {
                     errors[i] = error.what();
                 }
@@ -173,25 +185,38 @@ NB_MODULE(_core, m) {
             new (self) Vocabulary(labels, blank);
         }, nb::arg("spelled"), nb::arg("blank"));
     nb::class_<Automaton>(m, "Automaton")
-        .def("__init__", [](Automaton* self, const Vocabulary& vocabulary, const std::string& phrases, const std::vector<double>& bonus) {
+        .def("__init__", [](Automaton* self, const Vocabulary& vocabulary, const std::string& phrases, const Doubles& bonus,
+                            const Doubles& adaptive, const Doubles& share) {
             nb::gil_scoped_release released;
-            new (self) Automaton(vocabulary, from_utf8(phrases), bonus);
-        }, nb::arg("vocabulary"), nb::arg("phrases"), nb::arg("bonus"))
+            new (self) Automaton(vocabulary, from_utf8(phrases), phrase_terms(bonus, adaptive, share));
+        }, nb::arg("vocabulary"), nb::arg("phrases"), nb::kw_only(), nb::arg("bonus"), nb::arg("adaptive"), nb::arg("share"))
         .def_prop_ro("unusable", &Automaton::unusable)
         .def_prop_ro("empty", &Automaton::empty)
         .def_prop_ro("bytes", &Automaton::bytes)
         .def("__len__", &Automaton::size);
+    nb::class_<LmTrie>(m, "LmTrie")
+        .def("__init__", [](LmTrie* self, const Vocabulary& vocabulary, const NGram& model, const std::string& words, int boost) {
+            nb::gil_scoped_release released;
+            new (self) LmTrie(vocabulary, model, from_utf8(words), boost);
+        }, nb::arg("vocabulary"), nb::arg("model"), nb::arg("words"), nb::arg("boost"), nb::keep_alive<1, 3>())
+        .def("__len__", &LmTrie::size);
     nb::class_<SearchOptions>(m, "SearchOptions")
         .def("__init__", [](SearchOptions* self, int beam, int nbest, int top_k, double token_threshold,
-                            double phrase_threshold, double beam_threshold, double bonus) {
-            new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold, bonus};
+                            double phrase_threshold, double beam_threshold, double bonus, double adaptive, double unigram,
+                            double gap_cap, int gap_top_k, bool gap_prefix, double lm_weight, double word_bonus,
+                            double unknown_penalty, double list_prior) {
+            new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold,
+                                     {bonus, adaptive, unigram}, gap_cap, gap_top_k, gap_prefix,
+                                     {lm_weight, word_bonus, unknown_penalty, list_prior}};
         }, nb::kw_only(), nb::arg("beam"), nb::arg("nbest"), nb::arg("top_k"), nb::arg("token_threshold"),
-           nb::arg("phrase_threshold"), nb::arg("beam_threshold"), nb::arg("bonus"));
+           nb::arg("phrase_threshold"), nb::arg("beam_threshold"), nb::arg("bonus"), nb::arg("adaptive"),
+           nb::arg("unigram"), nb::arg("gap_cap"), nb::arg("gap_top_k"), nb::arg("gap_prefix"), nb::arg("lm_weight"),
+           nb::arg("word_bonus"), nb::arg("unknown_penalty"), nb::arg("list_prior"));
     m.def("decode", [](const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
-                       const nb::list& automata, int threads) {
+                       const nb::list& automata, const LmTrie* lm, int threads) {
         std::vector<const Automaton*> pointers;
         for (nb::handle h : automata) pointers.push_back(h.is_none() ? nullptr : nb::cast<const Automaton*>(h));
-        return decode(vocabulary, options, items, pointers, threads);
-    }, nb::arg("vocabulary"), nb::arg("options"), nb::arg("items"), nb::arg("automata"), nb::arg("threads"));
+        return decode(vocabulary, options, items, pointers, lm, threads);
+    }, nb::arg("vocabulary"), nb::arg("options"), nb::arg("items"), nb::arg("automata"), nb::arg("lm").none(), nb::arg("threads"));
     m.def("align", &align_python, nb::arg("log_probs"), nb::arg("tokens"), nb::arg("blank"));
 }

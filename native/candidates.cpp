@@ -1,13 +1,47 @@
 // Which tokens of a frame the search looks at: a part of Search.
 #include <algorithm>
+#include <cmath>
 #include <functional>
 
 #include "search.hpp"
 
 namespace asrbias {
 
+namespace {
+constexpr double UNBOUNDED = 1e6;  // nats
+}
+
 // The frame's tokens that could reach the cutoff, best first.
 void Search::choose_tokens(const float* log_probs) {
+    const double threshold = automaton_ == nullptr
+                                 ? options_.token_threshold
+                                 : std::max(options_.token_threshold, options_.phrase_threshold);
+    const double reach = cutoff_ - beam_[0].rank - SLACK;
+    set_floors(std::max(best_ - threshold, -1e30), reach);
+    find_tokens(log_probs);
+    const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
+    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
+    const double least = best_ - options_.token_threshold, faintest = best_ - options_.phrase_threshold;
+    const double heard = std::max<double>(least, top_k_floor(log_probs, least));
+    const auto acoustic = std::partition(tokens_.begin(), tokens_.end(),
+                                         [heard](const Candidate& c) { return c.log_prob >= heard; });
+    if (automaton_ != nullptr || fusion_)
+        for (Candidate& c : tokens_) bound_gain(&c);
+    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
+    const auto vain = [&](const Candidate& c) { return !c.continues || c.log_prob < faintest || weak(c); };
+    const auto last = std::remove_if(acoustic, tokens_.end(), vain);
+    const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
+    acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
+    tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
+    const auto better = [](const Candidate& a, const Candidate& b) {
+        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
+    };
+    std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
+    std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
+}
+
+// Fills highest_; the largest of all.
+float Search::block_maxima(const float* log_probs) {
     const int size = vocabulary_.size(), blocks = static_cast<int>(highest_.size());
     for (int block = 0; block < blocks; ++block) {
         const float* first = log_probs + block * BLOCK;
@@ -18,40 +52,22 @@ void Search::choose_tokens(const float* log_probs) {
         for (; block * BLOCK + v < size && v < BLOCK; ++v) lanes[0] = std::max(lanes[0], first[v]);
         highest_[block] = std::max(std::max(lanes[0], lanes[1]), std::max(lanes[2], lanes[3]));
     }
-    const float best = *std::max_element(highest_.begin(), highest_.end());
-    const double threshold = automaton_ == nullptr
-                                 ? options_.token_threshold
-                                 : std::max(options_.token_threshold, options_.phrase_threshold);
-    const double reach = cutoff_ - beam_[0].rank - SLACK;
-    set_floors(std::max(best - threshold, -1e30), reach);
+    return *std::max_element(highest_.begin(), highest_.end());
+}
+
+// tokens_ becomes those that are not below the floor of their kind.
+void Search::find_tokens(const float* log_probs) {
+    const int size = vocabulary_.size(), blocks = static_cast<int>(highest_.size());
     const float lowest = *std::min_element(floors_, floors_ + KINDS);
     size_t found = 0;
     for (int block = 0; block < blocks; ++block) {
         if (highest_[block] < lowest) continue;
         for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v) {
-            found_[found] = {log_probs[v], v, 0.0f};  // kept if the next does not take its place: no branch to guess
+            found_[found] = {log_probs[v], v, 0.0f, false};  // kept if the next does not take its place: no branch to guess
             found += log_probs[v] >= floors_[reach_[v].kind];
         }
     }
     tokens_.assign(found_.begin(), found_.begin() + found);
-    const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
-    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
-    const double least = best - options_.token_threshold, faintest = best - options_.phrase_threshold;
-    const double heard = std::max<double>(least, top_k_floor(log_probs, least));
-    const auto acoustic = std::partition(tokens_.begin(), tokens_.end(),
-                                         [heard](const Candidate& c) { return c.log_prob >= heard; });
-    bound_gains();
-    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
-    const auto vain = [&](const Candidate& c) { return c.gain <= 0 || c.log_prob < faintest || weak(c); };
-    const auto last = std::remove_if(acoustic, tokens_.end(), vain);
-    const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
-    acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
-    tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
-    const auto better = [](const Candidate& a, const Candidate& b) {
-        return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
-    };
-    std::sort(tokens_.begin(), tokens_.begin() + acoustic_tokens_, better);
-    std::sort(tokens_.begin() + acoustic_tokens_, tokens_.end(), better);
 }
 
 // The log probability of the frame's k-th token, or -inf where none of tokens_ that is above `least` can be beyond it.
@@ -68,42 +84,66 @@ float Search::top_k_floor(const float* log_probs, double least) {
         count += log_probs[v] >= weakest;
     }
     if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
-    count = 0;
-    for (int v = 0; v < size; ++v)
+    return kth_token(log_probs, weakest, k);
+}
+
+// The log probability of the frame's k-th token, or -inf where fewer are not below `weakest`.
+float Search::kth_token(const float* log_probs, float weakest, int k) {
+    size_t count = 0;
+    for (int v = 0; v < vocabulary_.size(); ++v)
         if (log_probs[v] >= weakest && v != vocabulary_.blank() && vocabulary_.emitted(v)) strong_[count++] = log_probs[v];
     if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
     std::nth_element(strong_.begin(), strong_.begin() + (k - 1), strong_.begin() + count, std::greater<>());
     return strong_[k - 1];
 }
 
-// What the matches that are open in the beam, and those that can begin, let a token gain: first for all of a kind ...
+// What the matches that are open in the beam, those that can begin, and the language model let a token gain: first for
+// all of a kind ...
 void Search::set_floors(double lowest, double reach) {
     accepts_ = 0;
-    slope_ = across_ = 0.0;
+    slope_ = across_ = starting_ = 0.0;
+    closing_ = speaking_ = fusion_ ? NEVER : 0.0;
+    boost_ = NEVER;
     for (const Entry& entry : beam_) {
         accepts_ |= entry.accepts;
         slope_ = std::max(slope_, entry.slope);
         across_ = std::max(across_, entry.across);
+        if (!fusion_) continue;
+        closing_ = std::max(closing_, entry.closed + entry.lm.closed - entry.bias - entry.lm.open);
+        speaking_ = std::max(speaking_, entry.lm.closed - entry.lm.open);
+        boost_ = std::max(boost_, entry.lm.boost);
+        if (entry.lm.spelled == LmTrie::ROOT) starting_ = std::max(0.0, word_starts_);
     }
     for (int kind = 0; kind < KINDS; ++kind) {
         const int length = kind < KINDS - 1 ? kind : longest_;
-        const double gain = kind == 0 ? std::max(begins_, across_ * longest_) : slope_ * length;
+        double gain = slope_ * length + gap_gain_ + starting_;
+        if (kind == 0) {
+            const double begins = begins_ + word_starts_ + tracker_.class_gain(boost_, most_share_, word_starts_);
+            gain = std::max(closing_ + begins, std::max(speaking_, 0.0) + across_ * longest_) + gap_gain_;
+            if (fusion_ && separators_inside_) gain = UNBOUNDED;
+        }
         floors_[kind] = static_cast<float>(std::max(lowest, reach - gain) - SLACK);
     }
 }
 
 // ... and then for each.
-void Search::bound_gains() {
-    if (automaton_ == nullptr) return;
-    for (Candidate& c : tokens_) {
-        const Reach& reach = reach_[c.token];
-        double gain = 0.0;
-        if (reach.starts_word)
-            gain = std::max(reach.begins, across_ * reach.length);
-        else if ((accepts_ & reach.first) != 0)
-            gain = slope_ * reach.length;
-        c.gain = static_cast<float>(gain) * 1.00001f;  // rounded up
+void Search::bound_gain(Candidate* c) const {
+    const Reach& reach = reach_[c->token];
+    double gain = starting_;
+    if (reach.separators == Separators::NONE) {
+        if ((accepts_ & reach.first) != 0) {
+            gain += slope_ * reach.length + gap_gain_;
+            c->continues = slope_ > 0 || pays_more_;
+        }
+    } else {
+        const double begins = reach.begins + gap_gain_ * (reach.adaptive > 0) +
+                              tracker_.class_gain(boost_, reach.share, reach.lm);
+        gain = closing_ + reach.lm + begins;
+        if (across_ > 0) gain = std::max(gain, std::max(speaking_, 0.0) + across_ * reach.length + gap_gain_);
+        c->continues = automaton_ != nullptr && (begins > 0 || across_ > 0);
+        if (fusion_ && reach.separators == Separators::INSIDE) gain = UNBOUNDED;
     }
+    c->gain = static_cast<float>(gain + std::abs(gain) * 1e-5);  // rounded up
 }
 
 }  // namespace asrbias

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 namespace asrbias {
 
@@ -16,36 +17,61 @@ double log_add(double a, double b) {
 }
 }  // namespace
 
-Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options)
-    : vocabulary_(vocabulary), automaton_(automaton), options_(options), tracker_(vocabulary, automaton) {
-    Node root{-1, -1, -1, -1, 0, Cursor{}};
-    if (automaton_ != nullptr) summarise(root);
-    nodes_.push_back(root);
-    if (automaton_ != nullptr) steepest_ = automaton_->steepest() * options.bonus;
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, 0.0, root.accepts, -1, -1});
-    if (automaton_ != nullptr) walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
-    for (int token = 0; token < vocabulary.size(); ++token) {
-        const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
-        const auto separators = std::count(first, last, SEPARATOR);
-        reach_.push_back({vocabulary.length(token), automaton_ != nullptr && separators > 0,
-                          separators == 1 && *first == SEPARATOR,
-                          first == last ? 0 : Automaton::bit(*first), 0.0, 0.0,
-                          static_cast<uint8_t>(separators > 0 ? 0 : std::min<int64_t>(last - first, KINDS - 1))});
-        if (automaton_ != nullptr) {
-            const Automaton::State& match = (*automaton_)[automaton_->word_state(token)];
-            Reach& reach = reach_.back();
-            reach.begins = reach.only_first ? options.bonus * match.slope * match.depth : steepest_ * reach.length;
-            reach.slope = options.bonus * match.slope;
-            if (separators > 0) begins_ = std::max(begins_, reach.begins);
-        }
-        longest_ = std::max(longest_, vocabulary.length(token));
+Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words,
+               const SearchOptions& options)
+    : vocabulary_(vocabulary), automaton_(automaton), options_(options),
+      fusion_(words != nullptr ? std::optional<Fusion>(std::in_place, *words, options.lm) : std::nullopt),
+      tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias) {
+    nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
+    if (automaton_ != nullptr) {
+        steepest_ = automaton_->steepest() * options.bias.bonus;
+        gap_gain_ = options.bias.adaptive * options.gap_cap * automaton_->adaptive(Automaton::START);
+        most_share_ = automaton_->share(Automaton::START);
+        pays_more_ = gap_gain_ > 0 || (fusion_ && options.bias.unigram > 0);
+        walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     }
+    if (fusion_) word_walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
+    summarise(0, 0.0);
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, 0.0, nodes_[0].accepts, -1, -1, 0.0, {}});
+    if (fusion_) beam_[0].lm = spoken_[0];
+    if (automaton_ != nullptr) beam_[0].rank = beam_[0].bias = tracker_.ranking(nodes_[0].cursor, 0.0).bias;
+    reach_tokens();
     found_.resize(vocabulary.size() + 1);
     strong_.resize(vocabulary.size() + 1);
     highest_.resize((vocabulary.size() + BLOCK - 1) / BLOCK);
 }
 
+void Search::reach_tokens() {
+    for (int token = 0; token < vocabulary_.size(); ++token) {
+        const Symbol *first = vocabulary_.begin(token), *last = vocabulary_.end(token);
+        const auto separators = std::count(first, last, SEPARATOR);
+        Reach reach{vocabulary_.length(token), Separators::NONE, 0, 0, 0.0, 0.0, 0.0, NEVER, 0.0};
+        if (separators > 0)
+            reach.separators = separators == 1 && *first == SEPARATOR ? Separators::FIRST : Separators::INSIDE;
+        else
+            reach.kind = static_cast<uint8_t>(std::min<int64_t>(last - first, KINDS - 1));
+        if (first != last) reach.first = Automaton::bit(*first);
+        if (automaton_ != nullptr) {
+            const int32_t state = automaton_->word_state(token);
+            const Automaton::State& match = (*automaton_)[state];
+            const bool alone = reach.separators == Separators::FIRST;
+            reach.slope = options_.bias.bonus * match.slope;
+            reach.begins = alone ? reach.slope * match.depth : steepest_ * reach.length;
+            reach.adaptive = alone ? automaton_->adaptive(state) : 1.0;
+            reach.share = automaton_->share(state);
+            if (separators > 0) begins_ = std::max(begins_, reach.begins);
+        }
+        if (fusion_) reach.lm = fusion_->open(fusion_->trie().start(token));
+        word_starts_ = token == 0 ? reach.lm : std::max(word_starts_, reach.lm);
+        separators_inside_ = separators_inside_ || reach.separators == Separators::INSIDE;
+        longest_ = std::max(longest_, reach.length);
+        reach_.push_back(reach);
+    }
+}
+
 bool Search::step(const float* log_probs) {
+    best_ = block_maxima(log_probs);
+    if (gap_gain_ > 0) gap_floor_ = kth_token(log_probs, std::numeric_limits<float>::lowest(), options_.gap_top_k);
     stay(log_probs);
     choose_tokens(log_probs);
     fresh_.clear();
@@ -58,8 +84,8 @@ bool Search::step(const float* log_probs) {
 void Search::stay(const float* log_probs) {
     const double blank = log_probs[vocabulary_.blank()];
     next_ = beam_;
-    ranks_.clear();
     for (Entry& entry : beam_) entry.first_child = -1;
+    leader_ = NEVER;
     for (size_t slot = 0; slot < beam_.size(); ++slot) {
         const Entry& was = beam_[slot];
         Entry& entry = next_[slot];
@@ -76,17 +102,21 @@ void Search::stay(const float* log_probs) {
             }
         }
         entry.total = log_add(entry.blank, entry.label);
-        entry.rank = entry.total + entry.bias;
-        ranks_.push_back(entry.rank);
+        entry.rank = entry.total + entry.bias + entry.lm.open;
+        leader_ = std::max(leader_, entry.total + entry.settled + entry.lm.open);
     }
+    if (gap_gain_ > 0) merge_gaps(log_probs);
+    set_cutoff();
+}
+
+void Search::set_cutoff() {
+    cutoff_ = leader_ - options_.beam_threshold;
     const auto beam = static_cast<size_t>(options_.beam);
-    cutoff_ = NEVER;
-    for (const Entry& entry : next_) cutoff_ = std::max(cutoff_, entry.total + entry.settled);
-    cutoff_ -= options_.beam_threshold;
-    if (ranks_.size() >= beam) {
-        std::nth_element(ranks_.begin(), ranks_.begin() + (beam - 1), ranks_.end(), std::greater<>());
-        cutoff_ = std::max(cutoff_, ranks_[beam - 1]);
-    }
+    if (next_.size() < beam) return;
+    ranks_.clear();
+    for (const Entry& entry : next_) ranks_.push_back(entry.rank);
+    std::nth_element(ranks_.begin(), ranks_.begin() + (beam - 1), ranks_.end(), std::greater<>());
+    cutoff_ = std::max(cutoff_, ranks_[beam - 1]);
 }
 
 void Search::extend() {
@@ -113,57 +143,99 @@ bool Search::in_beam(const Entry& parent, int token) const {
 // False where it cannot stay in the beam, or needs a phrase to enter it and continues none.
 bool Search::rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh) {
     const Reach& reach = reach_[token.token];
+    const bool inside = reach.separators == Separators::NONE;
     // The same token again is a new one only after a blank.
     const double label = (from.token == token.token ? from.blank : from.total) + token.log_prob;
-    double bias = from.settled, settled = from.settled, slope = 0.0;
-    if (reach.only_first && from.across == 0.0) {  // no phrase goes on across this word's end
-        if (needs_phrase && reach.begins <= SLACK) return false;
-        bias = from.closed + reach.begins;
+    double bias = from.settled, settled = from.settled, slope = 0.0, gap = 0.0, lm = 0.0;
+    if (gap_gain_ > 0)
+        gap = gap_of(token.token, token.log_prob, label + from.bias + from.lm.open) + (inside ? from.gap : 0.0);
+    if (reach.separators == Separators::FIRST && from.across == 0.0) {  // no phrase goes on across this word's end
+        double begins = reach.begins;
+        if (pays_more_)
+            begins += options_.bias.adaptive * reach.adaptive * gap + tracker_.class_gain(from.lm.boost, reach.share, reach.lm);
+        if (needs_phrase && begins <= SLACK) return false;
+        bias = from.closed + begins;
         settled = from.closed;
         slope = reach.slope;
-    } else if (reach.starts_word || (from.accepts & reach.first) != 0) {  // else every open match fails, if there is any
-        const double gain = reach.starts_word ? token.gain : from.slope * reach.length;
-        if (label + from.bias + gain + SLACK < cutoff_) return false;
-        const auto ranking = rank_phrases(nodes_[from.node], token.token);
+    } else if (automaton_ != nullptr && (!inside || (from.accepts & reach.first) != 0)) {
+        const double gain = inside ? from.slope * reach.length + gap_gain_ + starting_ : token.gain;
+        if (label + from.bias + from.lm.open + gain + SLACK < cutoff_) return false;
+        const auto ranking = walk_phrases(from, token.token, gap);
         if (needs_phrase && !ranking.provisional) return false;
-        bias = options_.bonus * ranking.bias;
-        settled = options_.bonus * ranking.settled;
-        slope = options_.bonus * ranking.slope;
-    } else if (needs_phrase) {
+        bias = ranking.bias;
+        settled = ranking.settled;
+        slope = ranking.slope;
+    } else if (needs_phrase) {  // every open match fails, if there is any
         return false;
     }
-    const double rank = label + bias;
+    if (fusion_) {
+        if (inside && label + bias + from.lm.open + starting_ + SLACK < cutoff_) return false;
+        lm = speak_on(from, token.token);
+    }
+    const double rank = label + bias + lm;
     if (!(rank >= cutoff_) || label == NEVER) return false;
-    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, settled, rank, slope};
+    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, settled, rank, slope, lm, gap};
     return true;
 }
 
-PhraseTracker::Ranking Search::rank_phrases(const Node& from, int token) {
+Tracker::Ranking Search::walk_phrases(const Entry& from, int token, double gap) {
     const Reach& reach = reach_[token];
-    if (!reach.starts_word) return tracker_.ranking({state_after(from.cursor.state, token), from.cursor.word});
+    const Node& node = nodes_[from.node];
+    if (reach.separators == Separators::NONE) {
+        Cursor to{state_after(node.cursor.state, token), node.cursor.word, LmTrie::ROOT};
+        if (fusion_ && pays_more_) to.spelled = spelled_after(node.cursor.spelled, token);
+        return tracker_.ranking(to, gap);
+    }
     const int32_t state = automaton_->word_state(token);
-    if (reach.only_first && state_after(from.next_word, token) == state) {  // none goes on across this word's end
-        const Automaton::State& match = (*automaton_)[state];
-        const double slope = match.slope, partial = slope * match.depth;
-        return {from.closed + partial, from.closed, partial > SLACK, slope};
+    if (!pays_more_ && reach.separators == Separators::FIRST && state_after(node.next_word, token) == state) {
+        const Automaton::State& match = (*automaton_)[state];  // none goes on across this word's end
+        return {from.closed + reach.begins, from.closed, match.slope * match.depth > SLACK, reach.slope};
     }
     const size_t mark = tracker_.mark();
-    const auto ranking = tracker_.ranking(tracker_.advance(from.cursor, token));
+    const auto ranking = tracker_.ranking(tracker_.advance(node.cursor, token, from.gap), gap);
     tracker_.release(mark);
     return ranking;
+}
+
+// The language model's part of an extension's rank.
+double Search::speak_on(const Entry& from, int token) {
+    const Reach& reach = reach_[token];
+    if (reach.separators == Separators::FIRST) return from.lm.closed + reach.lm;
+    if (reach.separators == Separators::NONE)
+        return from.lm.before + fusion_->open(spelled_after(from.lm.spelled, token));
+    const size_t mark = tracker_.mark();
+    const double lm = tracker_.speaking(tracker_.advance(nodes_[from.node].cursor, token, from.gap));
+    tracker_.release(mark);
+    return lm;
 }
 
 // Of a token without a separator, or of what follows its first one. The same few are asked for frame after frame, and a
 // walk misses the processor's cache.
 int32_t Search::state_after(int32_t state, int token) {
-    if (state == Automaton::START && reach_[token].only_first) return automaton_->word_state(token);
+    const bool skip = reach_[token].separators == Separators::FIRST;
+    if (state == Automaton::START && skip) return automaton_->word_state(token);
     const uint64_t key = static_cast<uint64_t>(state) * static_cast<uint64_t>(vocabulary_.size()) + token;
     Walk& walk = walks_[(key * 0x9E3779B97F4A7C15u) >> (64 - WALK_BITS)];
     if (walk.key != key) {
         walk.key = key;
-        for (const Symbol* c = vocabulary_.begin(token) + reach_[token].only_first; c != vocabulary_.end(token); ++c)
+        for (const Symbol* c = vocabulary_.begin(token) + skip; c != vocabulary_.end(token); ++c)
             state = automaton_->step(state, *c);
         walk.state = state;
+    }
+    return walk.state;
+}
+
+// The same for the open word, and a token without a separator.
+int32_t Search::spelled_after(int32_t node, int token) {
+    if (node == LmTrie::ROOT) return fusion_->trie().start(token);
+    if (node == LmTrie::NOWHERE) return node;
+    const uint64_t key = static_cast<uint64_t>(node) * static_cast<uint64_t>(vocabulary_.size()) + token;
+    Walk& walk = word_walks_[(key * 0x9E3779B97F4A7C15u) >> (64 - WALK_BITS)];
+    if (walk.key != key) {
+        walk.key = key;
+        for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c)
+            node = fusion_->trie().step(node, *c);
+        walk.state = node;
     }
     return walk.state;
 }
@@ -182,9 +254,8 @@ void Search::tighten() {
 }
 
 void Search::prune() {
-    double best = NEVER;
-    for (const Entry& entry : next_) best = std::max(best, entry.total + entry.settled);
-    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.label + fresh.settled);
+    double best = leader_;
+    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.label + fresh.settled + fresh.lm);
     const double floor = std::max(best - options_.beam_threshold, -1e300);
     const auto stayed = static_cast<int32_t>(next_.size());
     order_.clear();
@@ -207,50 +278,59 @@ void Search::prune() {
 }
 
 Search::Entry Search::entry_of(const Fresh& fresh) {
-    const int32_t made = node_for(beam_[fresh.slot].node, fresh.token);
+    const int32_t made = node_for(fresh);
     const Node& node = nodes_[made];
-    return {made,       fresh.token,  NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank,
-            fresh.slope, options_.bonus * node.settled, options_.bonus * node.closed,
-            options_.bonus * node.across, node.accepts, -1, -1};
+    const double closed = gap_gain_ > 0 ? tracker_.closed(node.cursor, fresh.gap).bias : node.closed;
+    return {made,        fresh.token,  NEVER,  fresh.label, fresh.label,  fresh.bias, fresh.rank, fresh.slope,
+            node.settled, closed, node.across, node.accepts, -1, -1, fresh.gap, fusion_ ? spoken_[made] : Spoken{}};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.
-int32_t Search::node_for(int32_t parent, int token) {
-    for (int32_t node = nodes_[parent].first_child; node >= 0; node = nodes_[node].sibling)
-        if (nodes_[node].token == token) return node;
+int32_t Search::node_for(const Fresh& fresh) {
+    const Entry& from = beam_[fresh.slot];
+    for (int32_t node = nodes_[from.node].first_child; node >= 0; node = nodes_[node].sibling)
+        if (nodes_[node].token == fresh.token) return node;
     const auto made = static_cast<int32_t>(nodes_.size());
-    Node node{parent, token, -1, nodes_[parent].first_child, 0, Cursor{}};
-    if (automaton_ != nullptr) {
-        node.cursor = tracker_.advance(nodes_[parent].cursor, token);
-        summarise(node);
-    }
+    Node node{from.node, fresh.token, -1, nodes_[from.node].first_child, 0, Cursor{}};
+    if (automaton_ != nullptr || fusion_) node.cursor = tracker_.advance(nodes_[from.node].cursor, fresh.token, from.gap);
     nodes_.push_back(node);
-    nodes_[parent].first_child = made;
+    summarise(made, fresh.gap);
+    nodes_[from.node].first_child = made;
     return made;
 }
 
-void Search::summarise(Node& node) const {
+void Search::summarise(int32_t index, double gap) {
+    if (automaton_ == nullptr && !fusion_) return;
+    Node& node = nodes_[index];
+    const Tracker::Closed closed = tracker_.closed(node.cursor, gap);
+    if (fusion_)
+        spoken_.push_back({tracker_.speaking(node.cursor), tracker_.spoken(node.cursor), closed.lm, closed.boost, node.cursor.spelled});
+    if (automaton_ == nullptr) return;
     const int32_t state = node.cursor.state;
     node.next_word = automaton_->at_word_start(state) ? state : automaton_->step(state, SEPARATOR);
     for (int32_t s = node.next_word; s != Automaton::START; s = (*automaton_)[s].fail)
-        node.across = std::max(node.across, static_cast<double>((*automaton_)[s].slope));
+        node.across = std::max({node.across, options_.bias.bonus * (*automaton_)[s].slope, pays_more_ ? SLACK : 0.0});
     node.accepts = (*automaton_)[state].accepts;
     node.settled = tracker_.settled(node.cursor);
-    node.closed = tracker_.final(node.cursor);
+    node.closed = closed.bias;
 }
 
 std::vector<Found> Search::finish() const {
     std::vector<Found> found;
     for (const Entry& entry : beam_) {
-        Found hypothesis;
+        Found hypothesis{{}, entry.total, 0.0, 0.0, {}};
         for (int32_t node = entry.node; node > 0; node = nodes_[node].parent) hypothesis.tokens.push_back(nodes_[node].token);
         std::reverse(hypothesis.tokens.begin(), hypothesis.tokens.end());
-        hypothesis.acoustic = entry.total;
-        hypothesis.bias = automaton_ == nullptr ? 0.0 : options_.bonus * tracker_.final(nodes_[entry.node].cursor);
+        const Cursor cursor = nodes_[entry.node].cursor;
+        if (automaton_ != nullptr) {
+            hypothesis.bias = tracker_.closed(cursor, entry.gap).bias;
+            hypothesis.parse = tracker_.parse(cursor, entry.gap);
+        }
+        if (fusion_) hypothesis.lm = tracker_.spoken_to_end(cursor);
         found.push_back(std::move(hypothesis));
     }
     std::stable_sort(found.begin(), found.end(), [](const Found& a, const Found& b) {
-        return a.acoustic + a.bias > b.acoustic + b.bias;
+        return a.acoustic + a.bias + a.lm > b.acoustic + b.bias + b.lm;
     });
     if (found.size() > static_cast<size_t>(options_.nbest)) found.resize(options_.nbest);
     return found;

@@ -1,34 +1,41 @@
-// CTC prefix beam search (Graves & Jaitly 2014; Hannun et al. 2014, arXiv 1408.2873) with phrase bonuses.
+// CTC prefix beam search (Graves & Jaitly 2014; Hannun et al. 2014, arXiv 1408.2873) with phrase bonuses and a language
+// model at the ends of words.
 //
-// What phrases pay, and what of it ranking sees, is written in tracker.hpp.
+// What phrases pay, and what of it ranking sees, is written in tracker.hpp; what the language model says, in fusion.hpp.
 //
 // A prefix has one parent and one last token, so an extension can only merge with a prefix already in the beam:
 // beam entries know their parents, and no hash map is needed.
 #pragma once
 #include <cstdint>
-#include <limits>
+#include <optional>
 #include <vector>
 
 #include "tracker.hpp"
 
 namespace asrbias {
 
-constexpr double NEVER = -std::numeric_limits<double>::infinity();
-
 struct SearchOptions {
     int beam, nbest, top_k;
-    double token_threshold, phrase_threshold, beam_threshold, bonus;
+    double token_threshold, phrase_threshold, beam_threshold;
+    BiasOptions bias;
+    double gap_cap;   // nats that a gap is at most
+    int gap_top_k;    // tokens of a frame that can have one
+    bool gap_prefix;  // measured from the best prefix rather than from the frame's best label
+    LmOptions lm;
 };
 
 struct Found {
     std::vector<int32_t> tokens;
-    double acoustic, bias;
+    double acoustic, bias, lm;
+    std::vector<Parsed> parse;  // last part first; empty without a list
 };
 
 class Search {
   public:
-    // automaton: null for no list.
-    Search(const Vocabulary& vocabulary, const Automaton* automaton, const SearchOptions& options);
+    // automaton, words: null without a list, without a language model.
+    Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words, const SearchOptions& options);
+    Search(const Search&) = delete;  // parts of it point to each other
+    Search& operator=(const Search&) = delete;
     // log_probs: a frame, V of them. False if no label sequence is possible any more.
     bool step(const float* log_probs);
     // Best first.
@@ -43,21 +50,30 @@ class Search {
         int32_t next_word = Automaton::START;  // state after a separator
         double across = 0.0;                   // slope of the matches that are open there
         uint64_t accepts = 0;
-        double settled = 0.0, closed = 0.0;    // bias (in bonuses) if every open match fails; if the word ends here
+        double settled = 0.0, closed = 0.0;    // bias if every open match fails; if the word ends here
+    };
+    struct Spoken {  // what the language model says of a node
+        double open = 0.0;    // closed words and an estimate of the open one
+        double before = 0.0;  // without the open one
+        double closed = 0.0;  // if the word ends here
+        double boost = NEVER; // what the class is worth then
+        int32_t spelled = LmTrie::ROOT;  // the open word
     };
     struct Entry {
         int32_t node, token;
         double blank, label;       // log probability of the alignments that end in blank / in the last token
-        double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum
+        double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum, with lm.open
         double slope;              // nats that one more character can add to the matches that are open
         double settled, closed;    // bias if every open match fails; if the word ends here
         double across;             // the same for matches that go on in a next word
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
+        double gap;                // of the open word
+        Spoken lm;
     };
     struct Fresh {
         int32_t slot, token;  // entry that is extended, and by what
-        double label, bias, settled, rank, slope;
+        double label, bias, settled, rank, slope, lm, gap;
     };
     struct Ranked {
         double rank;
@@ -66,42 +82,57 @@ class Search {
     struct Candidate {
         float log_prob;
         int32_t token;
-        float gain;  // nats that phrases can add to it at most, whatever it extends
+        float gain;      // nats that phrases and the language model can add to it at most, whatever it extends
+        bool continues;  // may begin or continue a phrase
     };
-    struct Reach {  // of a token in the phrases
+    enum class Separators : uint8_t { NONE, FIRST, INSIDE };  // FIRST: one, which is its first character
+    struct Reach {  // of a token in the phrases and words
         int32_t length;
-        bool starts_word;  // holds a separator (and there is a list)
-        bool only_first;   // which is its first character
+        Separators separators;
+        uint8_t kind;      // 0: holds a separator; else its length, KINDS - 1 at most
         uint64_t first;    // bit of its first character
         double begins;     // nats of the match that it begins at a word's start
         double slope;      // that one more character can add to it
-        uint8_t kind;      // 0: holds a separator; else its length, KINDS - 1 at most
+        double adaptive;   // of that match, as in Automaton::Terms
+        double share;
+        double lm;         // of the word that it begins, as long as that is open
     };
     struct Walk {  // a remembered one
         uint64_t key;
         int32_t state;
     };
+    void reach_tokens();
     void stay(const float* log_probs);
+    void set_cutoff();
+    void merge_gaps(const float* log_probs);
+    double gap_of(int token, double log_prob, double score) const;
     void choose_tokens(const float* log_probs);
+    float block_maxima(const float* log_probs);
+    void find_tokens(const float* log_probs);
     float top_k_floor(const float* log_probs, double least);
+    float kth_token(const float* log_probs, float weakest, int k);
     void extend();
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
-    PhraseTracker::Ranking rank_phrases(const Node& from, int token);
+    Tracker::Ranking walk_phrases(const Entry& from, int token, double gap);
+    double speak_on(const Entry& from, int token);
     int32_t state_after(int32_t state, int token);
+    int32_t spelled_after(int32_t node, int token);
     void set_floors(double lowest, double reach);
-    void bound_gains();
+    void bound_gain(Candidate* c) const;
     void tighten();
     void prune();
     Entry entry_of(const Fresh& fresh);
-    int32_t node_for(int32_t parent, int token);
-    void summarise(Node& node) const;
+    int32_t node_for(const Fresh& fresh);
+    void summarise(int32_t node, double gap);
 
     const Vocabulary& vocabulary_;
     const Automaton* automaton_;
     const SearchOptions options_;
-    PhraseTracker tracker_;
+    const std::optional<Fusion> fusion_;
+    Tracker tracker_;
     std::vector<Node> nodes_;
+    std::vector<Spoken> spoken_;  // of each node, with a language model
     std::vector<Entry> beam_, next_, kept_;  // next_: entries of beam_ after the frame, in the same slots
     std::vector<Ranked> order_;
     std::vector<Fresh> fresh_;
@@ -109,18 +140,27 @@ class Search {
     std::vector<double> ranks_;
     size_t acoustic_tokens_ = 0;  // tokens_ up to here need no phrase
     double cutoff_ = 0;           // no prefix below it can stay
+    double leader_ = 0;           // the best prefix, its open matches not counted
+    float best_ = 0, gap_floor_ = 0;  // of the frame: its best label, and the least that can have a gap
     double steepest_ = 0;         // nats that one more character can add at most
+    double gap_gain_ = 0;         // nats that a gap can add at most
     int longest_ = 0;             // characters of the longest label
     double begins_ = 0;           // the largest of reach_
     static constexpr int KINDS = 8, BLOCK = 16;
     float floors_[KINDS] = {};    // log probability below which no token of a kind can reach the cutoff
     double slope_ = 0, across_ = 0;  // the largest in the beam
     uint64_t accepts_ = 0;           // of any in the beam
-    std::vector<Candidate> found_;  // room for choose_tokens
+    double closing_ = 0, speaking_ = 0;  // nats that a word's end adds at most to any prefix in the beam; by the model
+    double starting_ = 0;            // that a token without a separator adds at most by the word that it begins
+    double boost_ = NEVER;           // the largest in the beam
+    bool pays_more_ = false;         // phrases pay something that their slope does not show
+    double word_starts_ = 0, most_share_ = NEVER;  // the largest of reach_
+    bool separators_inside_ = false;               // of any label
+    std::vector<Candidate> found_;  // room for find_tokens
     std::vector<float> strong_;     // and for top_k_floor
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each BLOCK labels
-    std::vector<Walk> walks_;
+    std::vector<Walk> walks_, word_walks_;
 };
 
 }  // namespace asrbias

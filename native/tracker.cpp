@@ -4,47 +4,108 @@
 
 namespace asrbias {
 
-PhraseTracker::Boundary PhraseTracker::close_word(Cursor at) const {
+Tracker::Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion,
+                 const BiasOptions& options)
+    : vocabulary_(vocabulary), automaton_(automaton), fusion_(fusion), options_(options) {
+    Boundary first{-1, {}};
+    if (fusion_ != nullptr) {
+        first.history = fusion_->trie().model().begin();
+        if (automaton_ != nullptr && options_.unigram > 0) first.boost = fusion_->boost(first.history);
+    }
+    boundaries_.push_back(first);
+}
+
+Tracker::Boundary Tracker::close_word(Cursor at, double gap) const {
     const Boundary& open = boundaries_[at.word];
-    if (automaton_->at_word_start(at.state)) return open;
-    Boundary closed{at.word, open.best, open.penalty};
+    if (!inside(at)) return open;
+    Boundary closed{at.word, {}};
+    closed.best = open.best;
+    closed.penalty = open.penalty;
+    closed.gap = gap;
+    if (fusion_ != nullptr) {
+        closed.lm = open.lm + fusion_->close(open.history, at.spelled, &closed.history);
+        if (open.boost != NEVER) closed.boost = fusion_->boost(closed.history);
+    }
+    if (automaton_ == nullptr) return closed;
+    // Longest first: of equal parses the longer phrase at the later end, and a phrase rather than none.
     for (int32_t s = (*automaton_)[at.state].output; s != Automaton::ROOT; s = (*automaton_)[(*automaton_)[s].fail].output) {
-        const double bonus = automaton_->bonus((*automaton_)[s].phrase);
-        if (bonus < 0)
-            closed.penalty += bonus;
-        else
-            closed.best = std::max(closed.best, boundaries_[back(at.word, (*automaton_)[s].words - 1)].best + bonus);
+        const int32_t phrase = (*automaton_)[s].phrase, words = (*automaton_)[s].words;
+        if (automaton_->terms(phrase).bonus < 0) {
+            closed.penalty += options_.bonus * automaton_->terms(phrase).bonus;
+            continue;
+        }
+        const int32_t first = back(at.word, words - 1);
+        const double value = boundaries_[first].best + pay(phrase, first, at, gap, closed.lm);
+        if (value > closed.best || (closed.parsed.phrase < 0 && value >= closed.best)) {
+            closed.best = value;
+            closed.parsed = {phrase, words};
+        }
     }
     return closed;
 }
 
-Cursor PhraseTracker::advance(Cursor at, int token) {
+// lm: of the text up to the phrase's end.
+double Tracker::pay(int32_t phrase, int32_t first, Cursor at, double gap, double lm) const {
+    const Automaton::Terms& terms = automaton_->terms(phrase);
+    double nats = options_.bonus * terms.bonus;
+    if (options_.adaptive > 0) nats += options_.adaptive * terms.adaptive * gaps_since(first, at, gap);
+    return nats + class_gain(boundaries_[first].boost, terms.share, lm - boundaries_[first].lm);
+}
+
+Cursor Tracker::advance(Cursor at, int token, double gap) {
     for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) {
         if (*c == SEPARATOR) {
-            if (automaton_->at_word_start(at.state)) continue;
-            boundaries_.push_back(close_word(at));
+            if (!inside(at)) continue;
+            boundaries_.push_back(close_word(at, gap));
             at.word = static_cast<int32_t>(boundaries_.size()) - 1;
+            at.spelled = LmTrie::ROOT;
+            gap = 0.0;
+        } else if (fusion_ != nullptr) {
+            at.spelled = fusion_->trie().step(at.spelled, *c);
         }
-        at.state = automaton_->step(at.state, *c);
+        if (automaton_ != nullptr) at.state = automaton_->step(at.state, *c);
     }
     return at;
 }
 
-PhraseTracker::Ranking PhraseTracker::ranking(Cursor at) const {
+Tracker::Ranking Tracker::ranking(Cursor at, double gap) const {
     const Boundary& settled = boundaries_[at.word];
     double best = settled.best, slope = 0.0;
+    const bool classes = settled.boost != NEVER;
+    const double lm = classes ? speaking(at) : 0.0;
     for (int32_t s = at.state; s != Automaton::ROOT; s = (*automaton_)[s].fail) {
         const Automaton::State& match = (*automaton_)[s];
-        const double steep = match.slope, partial = steep * match.depth;
+        const double steep = options_.bonus * match.slope;
+        double partial = steep * match.depth;
         slope = std::max(slope, steep);
-        if (partial > 0) best = std::max(best, boundaries_[back(at.word, match.words - 1)].best + partial);
+        const int32_t first = back(at.word, match.words - 1);
+        if (options_.adaptive > 0) partial += options_.adaptive * automaton_->adaptive(s) * gaps_since(first, at, gap);
+        if (classes) partial += class_gain(boundaries_[first].boost, automaton_->share(s), lm - boundaries_[first].lm);
+        if (partial > 0) best = std::max(best, boundaries_[first].best + partial);
     }
     return {best + settled.penalty, settled.best + settled.penalty, best > settled.best + SLACK, slope};
 }
 
-double PhraseTracker::final(Cursor at) const {
-    const Boundary closed = close_word(at);
-    return closed.best + closed.penalty;
+Tracker::Closed Tracker::closed(Cursor at, double gap) const {
+    const Boundary closed = close_word(at, gap);
+    return {closed.best + closed.penalty, closed.lm, closed.boost};
+}
+
+double Tracker::spoken_to_end(Cursor at) const {
+    const Boundary closed = close_word(at, 0.0);
+    return closed.lm + fusion_->end(closed.history);
+}
+
+std::vector<Parsed> Tracker::parse(Cursor at, double gap) const {
+    std::vector<Parsed> parts;
+    if (!inside(at) && at.word == 0) return parts;
+    Boundary end = close_word(at, gap);
+    for (;;) {
+        parts.push_back(end.parsed);
+        const int32_t word = back(end.previous, end.parsed.words - 1);
+        if (word == 0) return parts;
+        end = boundaries_[word];
+    }
 }
 
 }  // namespace asrbias

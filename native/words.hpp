@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "automaton.hpp"
+#include "tracker.hpp"
 
 namespace asrbias {
 
@@ -13,9 +13,8 @@ struct Word {
     int32_t phrase_first = -1, phrase_last = -1;  // words of that occurrence, both included
 };
 
-// The best parse has the largest sum of bonuses (see tracker.hpp); of equal ones it prefers a phrase to none and, at the
-// later end, the longer phrase. Phrases with a negative bonus are in no parse. automaton: null for no list.
-std::vector<Word> find_words(const Vocabulary& vocabulary, const Automaton* automaton,
-                             const std::vector<int32_t>& tokens);
+// parse: of these words, last part first (Tracker::parse); empty for no list.
+std::vector<Word> find_words(const Vocabulary& vocabulary, const std::vector<int32_t>& tokens,
+                             const std::vector<Parsed>& parse);
 
 }  // namespace asrbias
