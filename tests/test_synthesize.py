@@ -248,6 +248,15 @@ def test_simple_sentences_are_those_of_training_alone(tmp_path: Path) -> None:
     assert {word for row in rows for word in row.split()} == set(simple.DIGITS) - {"seven"}
 
 
+def test_rows_of_digits_are_none_that_is_measured(tmp_path: Path) -> None:
+    train = manifest(tmp_path / "train.jsonl", ["she likes the bear"])
+    pairs = [f"{one} {two}" for one in simple.DIGITS for two in simple.DIGITS]
+    dev = manifest(tmp_path / "dev.jsonl", pairs)
+    maker = simple.SimpleSentences(train, sentences.Exclusion([]), (dev,))
+    drawn = {maker.draw(random.Random(seed)).text for seed in range(400)}
+    assert len(drawn) > 5 and not drawn & set(pairs)
+
+
 def test_a_manifest_without_simple_sentences_is_said(tmp_path: Path) -> None:
     train = manifest(tmp_path / "train.jsonl", ["a long story"], corpus="other")
     with pytest.raises(ValueError, match="no usable text of corpus 'speechocean762': give the manifest of the train"):

@@ -26,18 +26,20 @@ class SimpleSentences:
     ) -> None:
         self.exclusion = exclusion
         rows = [row for row in _rows(manifest) if row["corpus"] == corpus]
-        others = {row["text"].lower() for path in not_in for row in _rows(path)}
-        texts = {row["text"] for row in rows if row["text"].lower() not in others}
-        self.texts = sorted(t for t in texts if usable(t) and not exclusion.found_in(t))
+        self.others = {row["text"].lower() for path in not_in for row in _rows(path)}
+        self.texts = sorted({row["text"] for row in rows if usable(row["text"]) and not self._excluded(row["text"])})
         if not self.texts:
             raise ValueError(
                 f"{manifest} holds no usable text of corpus {corpus!r}: give the manifest of the training speech"
             )
 
+    def _excluded(self, text: str) -> bool:
+        return text.lower() in self.others or self.exclusion.found_in(text) is not None
+
     def draw(self, random: random.Random) -> Sentence:
         while random.random() < ROWS:
             digits = " ".join(random.choices(DIGITS, k=random.randint(2, 6)))
-            if not self.exclusion.found_in(digits):
+            if not self._excluded(digits):
                 return Sentence(digits)
         return Sentence(random.choice(self.texts))
 
