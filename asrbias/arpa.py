@@ -80,6 +80,8 @@ class ArpaModel:
         from asrbias import _core
         from asrbias.lm import LanguageModel
 
+        if not self.orders:
+            raise LanguageModelError("A model of order 0 is no language model; give at least 1-grams.")
         arrays = [
             (np.ascontiguousarray(ids), ngrams.probability.astype(np.float32), ngrams.back_off.astype(np.float32))
             for ids, ngrams in zip(self.ids(), self.orders, strict=True)
@@ -95,14 +97,13 @@ class ArpaModel:
         Raises LanguageModelError for another ending.
         """
         path = Path(path)
-        if path.name.endswith(".npz"):
+        check_ending(path)
+        if path.suffix == ".npz":
             from asrbias.compactlm import compact
 
             write_whole(path, compact(self))
-        elif path.name.endswith((".arpa", ".arpa.gz")):
-            self.write_arpa(path)
         else:
-            raise LanguageModelError(f"{path} has no ending known for a model; use .arpa, .arpa.gz or .npz.")
+            self.write_arpa(path)
 
     def write_arpa(self, path: str | Path) -> None:
         """Write ARPA text, gzip'd if the path ends in .gz, whole or not at all."""
@@ -124,3 +125,9 @@ class ArpaModel:
             else:
                 yield "".join([f"{p:.7g}\t{name}\t{b:.7g}\n" for p, name, b in values])
         yield "\n\\end\\\n"
+
+
+def check_ending(path: Path) -> None:
+    """Raise LanguageModelError where `ArpaModel.write` would."""
+    if not path.name.endswith((".arpa", ".arpa.gz", ".npz")):
+        raise LanguageModelError(f"{path} has no ending known for a model; use .arpa, .arpa.gz or .npz.")

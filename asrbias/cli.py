@@ -1,4 +1,4 @@
-"""The command line: `asrbias transcribe | score | entities | train | pack`, each command in a module of its own."""
+"""The command line: `asrbias transcribe | score | entities | train | lm | pack`, each command in its own module."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ COMMANDS = {
     "score": ("asrbias.score_command", "WER, U-WER and B-WER, entity precision, recall and F1"),
     "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
     "train": ("asrbias.train_command", "train a base model"),
+    "lm": ("asrbias.lm_command", "a word n-gram model from text"),
     "pack": ("asrbias.pack_command", "decode a manifest's recordings once, for training"),
 }
 

@@ -22,6 +22,8 @@ from asrbias.arpa import NEVER, ArpaModel, Floats, Integers, NGrams
 STEP = 1 / 4096  # of log10; at most 0.0003 nats are lost by it
 LEAST = -(2**15)  # stands for NEVER
 FORMAT = "asrbias n-grams 1"
+# What np.load, zipfile and decode raise for damaged files; that the file is there was seen before.
+DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, MemoryError, ValueError, OSError)
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -30,6 +32,7 @@ def compact(model: ArpaModel) -> bytes:
     """The bytes of the file, the same for the same model. Probabilities below 1e-8 are written as that."""
     arrays: dict[str, npt.NDArray[Any]] = {
         "format": np.frombuffer(FORMAT.encode(), np.uint8),
+        "order": np.array([model.order], np.uint8),
         "words": np.frombuffer("\n".join(model.words).encode(), np.uint8),
     }
     for n, ngrams in enumerate(model.orders, 1):
@@ -68,20 +71,20 @@ def read_compact(path: Path) -> ArpaModel:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         written, words = arrays["format"].tobytes().decode(), arrays["words"].tobytes().decode()
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, MemoryError, ValueError) as error:
+    except DAMAGED as error:
         raise ValueError(f"it is a zip file that is damaged or holds something else ({error})") from None
     if written != FORMAT:
         raise ValueError(f"it is written as {written!r}, and only {FORMAT!r} is known here")
     names = tuple(words.split("\n"))
     try:
-        return ArpaModel(words=names, orders=tuple(_orders(arrays, len(names))))
+        order = int(_of_size(arrays, "order", "u", 1)[0])
+        return ArpaModel(words=names, orders=tuple(_orders(arrays, len(names), order)))
     except KeyError as error:
         raise ValueError(f"the array {error} is missing") from None
 
 
-def _orders(arrays: Arrays, size: int) -> Iterator[NGrams]:
+def _orders(arrays: Arrays, size: int, order: int) -> Iterator[NGrams]:
     history, word = np.zeros(size, np.int64), np.arange(size)
-    order = sum(name.startswith("probability") for name in arrays)
     for n in range(1, order + 1):
         if n > 1:
             followers = _of_size(arrays, f"followers{n}", "u", size)
