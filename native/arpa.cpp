@@ -34,8 +34,10 @@ bool parse(std::string_view text, float* value) {
         scale += down ? -exponent : exponent;
     }
     static constexpr double POWERS[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12};
-    if (scale < 0 && scale >= -12) mantissa /= POWERS[-scale];
-    else if (scale != 0) mantissa *= std::pow(10.0, scale);
+    if (scale < 0 && scale >= -12)
+        mantissa /= POWERS[-scale];
+    else if (scale != 0)
+        mantissa *= std::pow(10.0, scale);
     *value = static_cast<float>(negative ? -mantissa : mantissa);
     return at == text.size();
 }
@@ -48,7 +50,8 @@ class ARPA {
         read_counts();
         NGramBuilder builder = make_builder();
         for (size_t order = 1; order <= counts_.size(); ++order) read_section(builder, static_cast<int>(order));
-        if (line_ != "\\end\\") fail("\\end\\ must stand here, after " + std::to_string(counts_.size()) + " orders of n-grams");
+        if (line_ != "\\end\\")
+            fail("\\end\\ must stand here, after " + std::to_string(counts_.size()) + " orders of n-grams");
         while (next()) fail("nothing may follow \\end\\");
         try {
             return builder.finish();
@@ -80,24 +83,30 @@ class ARPA {
         return false;
     }
     void need(const std::string& what) {
-        if (!next()) throw std::invalid_argument("it is cut short: it ends after line " + std::to_string(number_) + " where " + what + " must follow");
+        if (!next())
+            throw std::invalid_argument("it is cut short: it ends after line " + std::to_string(number_) + " where " +
+                                        what + " must follow");
     }
 
     void read_counts() {
         do {
-            if (!next()) throw std::invalid_argument(text_.empty() ? "it is empty" : "it has no line \\data\\, so it is no ARPA text");
+            if (!next())
+                throw std::invalid_argument(text_.empty() ? "it is empty"
+                                                          : "it has no line \\data\\, so it is no ARPA text");
         } while (line_ != "\\data\\");
         for (need("a count"); line_.front() != '\\'; need("\\1-grams:")) {
             const std::string head = "ngram " + std::to_string(counts_.size() + 1) + "=";
             uint64_t count = 0;
-            bool good = line_.size() > head.size() && line_.size() < head.size() + 19 && line_.substr(0, head.size()) == head;
+            bool good =
+                line_.size() > head.size() && line_.size() < head.size() + 19 && line_.substr(0, head.size()) == head;
             for (size_t i = head.size(); good && i < line_.size(); ++i) {
                 good = line_[i] >= '0' && line_[i] <= '9';
                 count = count * 10 + static_cast<uint64_t>(line_[i] - '0');
             }
             if (!good) fail("a line \"" + head + "COUNT\" or \\1-grams: must stand here");
             // "0 a b" and the line's end is the shortest 2-gram: what cannot be there needs no memory.
-            if (count > text_.size() / (2 * counts_.size() + 4)) fail("so many n-grams do not fit in " + std::to_string(text_.size()) + " bytes");
+            if (count > text_.size() / (2 * counts_.size() + 4))
+                fail("so many n-grams do not fit in " + std::to_string(text_.size()) + " bytes");
             counts_.push_back(count);
         }
     }
@@ -122,7 +131,8 @@ class ARPA {
             }
         }
         if (read != counts_[order - 1])
-            fail(std::to_string(read) + " " + std::to_string(order) + "-grams stand before this line, but the head of the file counts " +
+            fail(std::to_string(read) + " " + std::to_string(order) +
+                 "-grams stand before this line, but the head of the file counts " +
                  std::to_string(counts_[order - 1]));
     }
 
@@ -137,14 +147,18 @@ class ARPA {
             while (end < line_.size() && blank(line_[end])) ++end;
             i = end;
         }
-        if (found < order + 1) throw std::invalid_argument("has too few fields: a probability, the words, and a back-off weight or none are needed");
+        if (found < order + 1)
+            throw std::invalid_argument(
+                "has too few fields: a probability, the words, and a back-off weight or none are needed");
         float probability = 0, back_off = 0;
         if (!parse(fields[0], &probability)) throw std::invalid_argument("does not begin with a number");
-        if (found == order + 2 && !parse(fields[order + 1], &back_off)) throw std::invalid_argument("does not end with a number as its back-off weight");
+        if (found == order + 2 && !parse(fields[order + 1], &back_off))
+            throw std::invalid_argument("does not end with a number as its back-off weight");
         if (order == 1) return builder.add_word(fields[1], probability, back_off);
         int32_t ids[NGram::MAX_ORDER];
         for (int i = 0; i < order; ++i)
-            if ((ids[i] = builder.find(fields[i + 1])) < 0) throw std::invalid_argument("has a word that is not among the 1-grams");
+            if ((ids[i] = builder.find(fields[i + 1])) < 0)
+                throw std::invalid_argument("has a word that is not among the 1-grams");
         builder.add(ids, order, probability, back_off);
     }
 

@@ -1,5 +1,5 @@
-// KenLM's binary files, format version 5 (Heafield 2011): "probing" tables are used where they lie, a plain trie is copied
-// into such tables. Nothing in the file is trusted: sizes, ids and values are checked before anything is looked up.
+// KenLM's binary files, format version 5 (Heafield 2011): "probing" tables are used where they lie, a plain trie is
+// copied into such tables. Nothing in the file is trusted: sizes, ids and values are checked before any look-up.
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -11,9 +11,11 @@
 namespace asrbias {
 
 namespace {
-constexpr std::string_view MAGIC = "mmap lm http://kheafield.com/code", VERSION = " format version 5\n", UNFINISHED = " incomplete";
-constexpr const char* KINDS[] = {"probing", "probing with rest costs", "trie", "quantised trie", "trie with compressed pointers",
-                                 "quantised trie with compressed pointers"};
+constexpr std::string_view MAGIC = "mmap lm http://kheafield.com/code", VERSION = " format version 5\n",
+                           UNFINISHED = " incomplete";
+constexpr const char* KINDS[] = {
+    "probing",        "probing with rest costs",       "trie",
+    "quantised trie", "trie with compressed pointers", "quantised trie with compressed pointers"};
 constexpr int PROBING = 0, TRIE = 2;
 constexpr size_t SANITY = 56, PARAMETERS = 88, COUNTS = 108;  // where in the file these begin
 
@@ -24,7 +26,8 @@ struct Bytes {
     const uint8_t* data;
     uint64_t size, at;
     const uint8_t* take(uint64_t wanted) {
-        if (wanted > size - at) broken("is cut short: " + std::to_string(size) + " bytes are too few for what its head announces");
+        if (at > size || wanted > size - at)
+            broken("is cut short: " + std::to_string(size) + " bytes are too few for what its head announces");
         at += wanted;
         return data + at - wanted;
     }
@@ -87,7 +90,8 @@ class KenLMReader {
         const float zero = file_.read<float>(), one = file_.read<float>(), half = file_.read<float>();
         const uint32_t first = file_.read<uint32_t>(), last = file_.read<uint32_t>();
         file_.at = PARAMETERS - sizeof(uint64_t);
-        if (zero != 0.0f || one != 1.0f || half != -0.5f || first != 1 || last != std::numeric_limits<uint32_t>::max() || file_.read<uint64_t>() != 1)
+        if (zero != 0.0f || one != 1.0f || half != -0.5f || first != 1 ||
+            last != std::numeric_limits<uint32_t>::max() || file_.read<uint64_t>() != 1)
             broken("was written on a machine with another byte order, or is damaged");
         const int order = file_.read<uint8_t>();
         file_.at = PARAMETERS + 4;
@@ -95,15 +99,20 @@ class KenLMReader {
         kind_ = static_cast<int>(std::min<uint32_t>(file_.read<uint32_t>(), 6));
         has_strings_ = file_.read<uint8_t>() != 0;
         if (kind_ == 6) broken("is of a kind unknown here");
-        if (kind_ != PROBING && kind_ != TRIE) broken(std::string("is of the kind \"") + KINDS[kind_] + "\"; only probing and plain trie are read, so use the ARPA file, or build_binary probing");
-        if (order < 2 || order > NGram::MAX_ORDER) broken("has order " + std::to_string(order) + "; orders 2 to 6 are supported");
+        if (kind_ != PROBING && kind_ != TRIE)
+            broken(std::string("is of the kind \"") + KINDS[kind_] +
+                   "\"; only probing and plain trie are read, so use the ARPA file, or build_binary probing");
+        if (order < 2 || order > NGram::MAX_ORDER)
+            broken("has order " + std::to_string(order) + "; orders 2 to 6 are supported");
         if (!(multiplier_ >= 1.0f && multiplier_ <= 1000.0f)) broken("has a damaged head");
         file_.at = COUNTS;
         for (int n = 0; n < order; ++n) {
             counts_.push_back(file_.read<uint64_t>());
-            if (counts_.back() > file_.size) broken("is cut short or damaged: it announces more n-grams than it has bytes");
+            if (counts_.back() > file_.size / 4)
+                broken("is cut short or damaged: it announces more n-grams than it has bytes");
         }
-        if (counts_[0] >= static_cast<uint64_t>(std::numeric_limits<int32_t>::max())) broken("has more than 2,147,483,646 words");
+        if (counts_[0] >= static_cast<uint64_t>(std::numeric_limits<int32_t>::max()))
+            broken("has more than 2,147,483,646 words");
         file_.at = (file_.at + 7) / 8 * 8;
     }
 
@@ -122,11 +131,12 @@ class KenLMReader {
         model.size_ = static_cast<int32_t>(words);
         model.words_ = table(counts_[0], 12);
         model.unigrams_ = file_.take((counts_[0] + 1) * 8);
-        for (size_t n = 1; n < counts_.size(); ++n) model.tables_.push_back(table(counts_[n], n + 1 == counts_.size() ? 12 : 16));
+        for (size_t n = 1; n < counts_.size(); ++n)
+            model.tables_.push_back(table(counts_[n], n + 1 == counts_.size() ? 12 : 16));
         return model;
     }
 
-    // Words are numbered by the order of their hashes, from 1; 0 is <unk>. The trie goes from an n-gram's last word back.
+    // Words are numbered by the order of their hashes, from 1; 0 is <unk>. The trie goes from the last word back.
     NGram read_trie() {
         NGramBuilder builder(counts_);
         NGram& model = builder.model_;
@@ -162,8 +172,10 @@ class KenLMReader {
             if (ends[parent] < entry || ends[parent] > counts_[n]) broken("is damaged: its pointers lead outside");
             for (; entry < ends[parent]; ++entry) {
                 const uint64_t word = packed.field(entry, 0, word_bits);
-                if (word >= static_cast<uint64_t>(builder.model_.size_)) broken("is damaged: it has an impossible word");
-                const float value[2] = {packed.real(entry, word_bits, 31, 0x80000000u), longest ? 0.0f : packed.real(entry, word_bits + 31, 32)};
+                if (word >= static_cast<uint64_t>(builder.model_.size_))
+                    broken("is damaged: it has an impossible word");
+                const float value[2] = {packed.real(entry, word_bits, 31, 0x80000000u),
+                                        longest ? 0.0f : packed.real(entry, word_bits + 31, 32)};
                 const uint64_t key = combine(keys[parent], static_cast<int32_t>(word));
                 store(builder, builder.model_.tables_[n - 1], key, value, longest ? 4 : 8);
                 if (longest) continue;
@@ -202,11 +214,13 @@ class KenLMReader {
         const auto check = [](const uint8_t* value, bool weighted) {
             float numbers[2] = {0.0f, 0.0f};
             std::memcpy(numbers, value, weighted ? 8 : 4);
-            if (!std::isfinite(numbers[0]) || !std::isfinite(numbers[1])) broken("is damaged: it has a value that is not a finite number");
+            if (!std::isfinite(numbers[0]) || !std::isfinite(numbers[1]))
+                broken("is damaged: it has a value that is not a finite number");
         };
         for (int32_t id = 0; id < model.size_; ++id) check(model.unigrams_ + 8 * static_cast<size_t>(id), true);
         for (const NGram::Table& table : model.tables_)
-            for (uint64_t row = 0; row < table.buckets; ++row) check(table.rows + row * table.stride + 8, table.stride == 16);
+            for (uint64_t row = 0; row < table.buckets; ++row)
+                check(table.rows + row * table.stride + 8, table.stride == 16);
     }
 
     Bytes file_;

@@ -64,12 +64,12 @@ NGram::State NGram::begin() const {
 }
 
 double NGram::unigram(int32_t word) const {
-    return LN10 * static_cast<double>(probability(unigrams_ + static_cast<size_t>(word) * UNIGRAM));
+    return LN10 * probability(unigrams_ + static_cast<size_t>(word) * UNIGRAM);
 }
 
 double NGram::score(const State& from, int32_t word, State* to) const {
     const uint8_t* value = unigrams_ + static_cast<size_t>(word) * UNIGRAM;
-    float log10 = probability(value);
+    double log10 = probability(value);
     int matched = 0;  // words of the history that the longest n-gram found has
     int kept = extends(value) ? 1 : 0;
     uint64_t key = static_cast<uint64_t>(word);
@@ -92,12 +92,12 @@ double NGram::score(const State& from, int32_t word, State* to) const {
         if (kept > 0) to->words[0] = word;
         to->length = static_cast<uint8_t>(kept);
     }
-    return LN10 * static_cast<double>(log10);
+    return LN10 * log10;
 }
 
 // The weights of the histories that are longer than the words used.
-float NGram::back_off(const State& from, int used) const {
-    float sum = 0.0f;
+double NGram::back_off(const State& from, int used) const {
+    double sum = 0.0;
     uint64_t key = static_cast<uint64_t>(from.words[0]);
     if (used == 0) sum += weight(unigrams_ + static_cast<size_t>(from.words[0]) * UNIGRAM);
     for (int length = 2; length <= from.length; ++length) {
@@ -179,8 +179,8 @@ void NGramBuilder::add(const int32_t* ids, int order, float log10_probability, f
     for (int i = order - 3; i >= 0; --i) history = combine(history, ids[i]);
 
     // A history must be able to say that it is continued; a missing suffix only costs speed.
-    const uint8_t* before = order == 2 ? model_.unigrams_ + static_cast<size_t>(ids[0]) * UNIGRAM
-                                       : model_.tables_[order - 3].find(history);
+    const uint8_t* before =
+        order == 2 ? model_.unigrams_ + static_cast<size_t>(ids[0]) * UNIGRAM : model_.tables_[order - 3].find(history);
     if (before == nullptr) throw std::invalid_argument("has a history that is not listed itself");
     if (weight(before) == 0.0f) store(const_cast<uint8_t*>(before) + 4, 0.0f);
     if (order > 2 && model_.tables_[order - 3].find(suffix) == nullptr) model_.gaps_ = true;

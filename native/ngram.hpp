@@ -1,8 +1,8 @@
 // A back-off n-gram model over words (Katz 1987), read-only once made and safe from many threads.
 //
-// N-grams of each order lie in one open-addressing table of packed rows under a 64-bit key; the keys, the hashes of words
-// and the rows are those of KenLM's "probing" files (Heafield 2011), which are therefore used where they lie, in a mapped
-// file. The key of an n-gram goes from its last word back: that of "b c" is on the way to that of "a b c".
+// N-grams of each order lie in one open-addressing table of packed rows under a 64-bit key. The keys, the hashes of
+// words and the rows are those of KenLM's "probing" files (Heafield 2011), which are therefore used where they lie, in
+// a mapped file. The key of an n-gram goes from its last word back: that of "b c" is on the way to that of "a b c".
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -54,19 +54,19 @@ class NGram {
     struct Table {
         const uint8_t* rows = nullptr;
         uint64_t buckets = 0;
-        uint32_t stride = 0;  // bytes
+        uint32_t stride = 0;                      // bytes
         const uint8_t* find(uint64_t key) const;  // its value, after the key; null if there is none
     };
     NGram() = default;
     bool extends(const uint8_t* value) const;
-    float back_off(const State& from, int used) const;
+    double back_off(const State& from, int used) const;
 
-    std::vector<Table> tables_;         // of bigrams and up
+    std::vector<Table> tables_;          // of bigrams and up
     const uint8_t* unigrams_ = nullptr;  // probability and back-off weight of each word
-    Table words_;                       // hash of a word -> id
+    Table words_;                        // hash of a word -> id
     std::vector<uint64_t> counts_;
     const char* strings_ = nullptr;
-    std::vector<uint64_t> offsets_;     // of strings_; one more than words; a word ends a byte before the next begins
+    std::vector<uint64_t> offsets_;  // of strings_; one more than words; a word ends a byte before the next begins
     std::vector<std::vector<uint8_t>> memory_;  // what of the above is not in a mapped file
     int32_t size_ = 0, unknown_ = 0, begin_ = 0, end_ = 0;
     // Whether some n-gram "a b c" is there without its "b c", as pruning by SRILM leaves them; no shorter match may end
@@ -74,8 +74,8 @@ class NGram {
     bool gaps_ = false;
 };
 
-// Makes a model n-gram by n-gram: all words, then bigrams, and so on. Values are checked; std::invalid_argument says in a
-// phrase that fits behind "this n-gram" what is wrong.
+// Makes a model n-gram by n-gram: all words, then bigrams, and so on. Values are checked; std::invalid_argument says in
+// a phrase that fits behind "this n-gram" what is wrong.
 class NGramBuilder {
   public:
     // counts: n-grams of each order.
