@@ -14,6 +14,7 @@ import numpy.typing as npt
 from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
+from asrbias.lm import LanguageModel
 from asrbias.transcript import Transcript, build_transcript
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 Entities = EntityList | Iterable[str | Entity] | None
 MODELS = Path(__file__).parent / "models"
 STARTER = "starter"
+OWN_LM = "model"  # the language model that comes with the model
 LONGEST = 1_800.0  # seconds: attention sees the whole recording at once, its cost grows with the square of the length
 
 
@@ -60,16 +62,34 @@ def load(
     name: str | Path = STARTER,
     *,
     device: str | torch.device = "cpu",
+    lm: LanguageModel | str | Path | None = OWN_LM,
     decode: DecodeOptions | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
-    `device` is "cpu", "cuda" or "cuda:N". Raises `ModelError` if there is no such model, or it cannot be read.
+    `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
+    model's folder, if any, and None uses none. Raises `ModelError` if there is no such model, or it cannot be read, and
+    `LanguageModelError` for a language model that cannot be.
     """
     from asrbias.model import load_model
 
-    return Recognizer(load_model(find_model(name)), device=device, decode=decode, options=options)
+    folder = find_model(name)
+    return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
+
+
+def find_language_model(folder: Path) -> Path | None:
+    """The language model that lies in a model's folder, if any."""
+    return next((path for path in sorted(folder.glob("lm.*")) if path.is_file()), None)
+
+
+def _language_model(folder: Path, lm: LanguageModel | str | Path | None) -> LanguageModel | None:
+    if lm is None or isinstance(lm, LanguageModel):
+        return lm
+    if not isinstance(lm, (str, PathLike)):
+        raise TypeError(f"lm is {type(lm).__name__}; give a LanguageModel, its file, {OWN_LM!r} or None.")
+    path = find_language_model(folder) if lm == OWN_LM else Path(lm)
+    return LanguageModel.read(path) if path is not None else None
 
 
 class Recognizer:
@@ -80,6 +100,7 @@ class Recognizer:
         model: Model,
         *,
         device: str | torch.device = "cpu",
+        lm: LanguageModel | None = None,
         decode: DecodeOptions | None = None,
         options: RecognizeOptions | None = None,
     ) -> None:
@@ -91,7 +112,7 @@ class Recognizer:
         vocabulary = model.vocabulary
         if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
             decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
-        self.decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, options=decode)
+        self.decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=decode)
 
     @property
     def sample_rate(self) -> int:

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from asrbias.decoder import DecodeOptions, UnusableEntityWarning
 from asrbias.entities import EntityList
-from asrbias.recognizer import STARTER, Recognizer, find_model, load
+from asrbias.recognizer import OWN_LM, STARTER, Recognizer, find_language_model, find_model, load
 from asrbias.transcript import Transcript
 
 
@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="with --manifest: JSON lines with the hypotheses")
     parser.add_argument("--no-list", action="store_true", help="use no list at all, not even those of the manifest")
     parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
+    parser.add_argument("--lm", type=Path, metavar="FILE", help="language model (default: the model's own, if any)")
+    parser.add_argument("--no-lm", action="store_true", help="use no language model, not even the model's own")
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda", help="default: %(default)s")
     parser.add_argument("--beam", type=int, metavar="N", help="hypotheses kept (default: 32)")
     parser.add_argument(
@@ -49,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--manifest and --output go together; give both.")
     if arguments.no_list and arguments.entities:
         raise ValueError("--no-list and --entities contradict each other; give one of them.")
+    if arguments.no_lm and arguments.lm:
+        raise ValueError("--no-lm and --lm contradict each other; give one of them.")
     entities = EntityList.read(arguments.entities) if arguments.entities else None
     if arguments.manifest:
         from asrbias.manifest import transcribe_manifest
@@ -57,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
         failed = transcribe_manifest(
             arguments.manifest, arguments.output, lambda: _recognizer(arguments), entities,
             no_list=arguments.no_list,
-            settings={"model": _fingerprint(arguments.model), "beam": arguments.beam, "bonus": arguments.bonus},
+            settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus},
         )  # fmt: skip
         return 2 if failed else 0
     recognizer = _recognizer(arguments)
@@ -67,15 +71,24 @@ def run(arguments: argparse.Namespace) -> int:
         return _transcribe_files(recognizer, arguments.audio, entities, as_json=arguments.json)
 
 
-def _fingerprint(model: str) -> str:
-    """Tells a model from the one that an earlier training left in the same folder."""
-    weights = find_model(model) / "model.safetensors"
-    return hashlib.sha256(weights.read_bytes() if weights.is_file() else b"").hexdigest()
+def _fingerprint(arguments: argparse.Namespace) -> str:
+    """Tells models from others that had their names: an earlier training's, an earlier language model."""
+    folder = find_model(arguments.model)
+    lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
+    found = hashlib.sha256()
+    for path in (folder / "model.safetensors", lm):
+        found.update(hashlib.sha256(path.read_bytes() if path is not None and path.is_file() else b"").digest())
+    return found.hexdigest()
 
 
 def _recognizer(arguments: argparse.Namespace) -> Recognizer:
     given = {key: getattr(arguments, key) for key in ("beam", "bonus") if getattr(arguments, key) is not None}
-    return load(arguments.model, device=arguments.device, decode=DecodeOptions(**given) if given else None)
+    return load(
+        arguments.model,
+        device=arguments.device,
+        lm=None if arguments.no_lm else arguments.lm or OWN_LM,
+        decode=DecodeOptions(**given) if given else None,
+    )
 
 
 def _remark(entities: EntityList | None, labels: Sequence[str] | None) -> None:

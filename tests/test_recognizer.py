@@ -15,6 +15,7 @@ from asrbias.audio import AudioError
 from asrbias.decoder import DecodeOptions, Hypothesis, Word
 from asrbias.encoder import EncoderConfig
 from asrbias.entities import Entity, EntityList
+from asrbias.lm import LanguageModelError
 from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
 from asrbias.model import Model, ModelError
 from asrbias.recognizer import MODELS, RecognizeOptions, Recognizer, load
@@ -310,3 +311,18 @@ def test_the_demo_names_come_out_right_with_the_list(starter: Recognizer) -> Non
         for word in biased.words:
             assert 0 <= word.start <= word.end <= biased.duration and 0 <= word.confidence <= 1
     assert found >= 0.6 * spoken and found > 2 * without, (spoken, without, found)
+
+
+def test_the_language_model_of_the_starter_is_used_and_can_be_left_out(starter: Recognizer) -> None:
+    plain = load(lm=None)
+    posteriors = starter.log_probs([starter.samples(DEMO / "cities.flac")])
+    assert [found[0].lm for found in plain.decoder.decode_batch(posteriors)] == [0.0]
+    assert all(found[0].lm != 0.0 for found in starter.decoder.decode_batch(posteriors))
+
+
+def test_a_language_model_that_is_none_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "lm.arpa").write_text("nothing")
+    with pytest.raises(LanguageModelError, match="cannot be read as a language model"):
+        load(lm=tmp_path / "lm.arpa")
+    with pytest.raises(TypeError, match="lm is int; give a LanguageModel"):
+        load(lm=3)  # type: ignore[arg-type]
