@@ -61,6 +61,8 @@ def estimate(
 
     Raises LanguageModelError for no words at all, and for options out of range.
     """
+    if isinstance(sentences, str):
+        raise LanguageModelError("sentences is one string; give a list of strings, one a sentence.")
     cutoffs = _cutoffs(order, prune)
     lines = [sentence.split() for sentence in sentences]
     words = _vocabulary(lines, vocabulary)
