@@ -22,6 +22,7 @@ _HOMES = {
     "DecodeOptions": "decoder",
     "Entity": "entities",
     "EntityList": "entities",
+    "LanguageModel": "lm",
     "Transcript": "transcript",
     "score": "score",
 }
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from asrbias.decoder import Decoder as Decoder
     from asrbias.entities import Entity as Entity
     from asrbias.entities import EntityList as EntityList
+    from asrbias.lm import LanguageModel as LanguageModel
     from asrbias.recognizer import RecognizeOptions as RecognizeOptions
     from asrbias.recognizer import Recognizer as Recognizer
     from asrbias.recognizer import load as load
