@@ -74,7 +74,7 @@ class ListModel(LM):
 class Flashlight:
     def __init__(self, setting: Setting, options: Options) -> None:
         if setting.arpa is None:
-            raise SystemExit("flashlight needs --arpa: its words are the lexicon.")
+            raise SystemExit("flashlight needs --lm: its words are the lexicon.")
         self.options = options
         self.vocabulary = setting.vocabulary
         self._pieces = sentencepiece.SentencePieceProcessor(model_proto=self.vocabulary.sentencepiece)

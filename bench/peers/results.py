@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from posteriors import Posteriors
-from system import Condition, Lists, Setting, fingerprint, judge, make, run
+from system import Condition, Lists, Setting, judge, made_from, make, run
 
 from asrbias.files import write_whole
 from asrbias.score import Score
@@ -45,14 +45,8 @@ class Results:
 
     def texts(self, contestant: Contestant, condition: Condition) -> list[str]:
         options = contestant.options_for(condition)
-        key = [
-            contestant.system,
-            sorted(options.items()),
-            str(condition),
-            self.posteriors.digest,
-            self.setting.arpa_digest,
-            fingerprint(contestant.system),
-        ]
+        made = made_from(contestant.system, options, self.setting, self.posteriors)
+        key = [contestant.system, sorted(options.items()), str(condition), made]
         path = self.folder / f"{hashlib.blake2b(json.dumps(key).encode(), digest_size=8).hexdigest()}.json"
         if path.exists():
             return list(json.loads(path.read_text(encoding="utf-8"))["texts"])

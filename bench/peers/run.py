@@ -1,7 +1,7 @@
 """The table: every system on the same posteriors and lists, with its weights as tune.py chose them on dev.
 
-    python bench/peers/run.py build/peers/test --distractors FILE --arpa LM --tuned build/peers/tuned
-    python bench/peers/run.py build/peers/dev --distractors FILE --arpa LM --speed     # two minutes, times only
+    python bench/peers/run.py build/peers/test --distractors FILE --lm FILE --tuned build/peers/tuned
+    python bench/peers/run.py build/peers/dev --distractors FILE --lm FILE --speed     # two minutes, times only
 
 peers.md and peers.json are written into --output. A system stands twice: at its best, with weights chosen for each
 length of list; and "safe", with one set of weights that leaves speech without listed words alone (tune.py). --ours FILE
@@ -19,7 +19,7 @@ from typing import Any
 from posteriors import Posteriors
 from results import Contestant, Results
 from speed import measure
-from system import Condition, Lists, Setting, figures, judge
+from system import Condition, Lists, Setting, as_arpa, figures, judge
 
 from asrbias.files import write_whole
 from asrbias.score import Score
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("posteriors", type=Path, help="a folder that posteriors.py made")
     parser.add_argument("--distractors", type=Path, required=True)
-    parser.add_argument("--arpa", type=Path, help="language model, and flashlight's words")
+    parser.add_argument("--lm", type=Path, help="language model (ARPA, or our .npz), and flashlight's words")
     parser.add_argument("--tuned", type=Path, help="a folder that tune.py wrote")
     parser.add_argument(
         "--ours", type=Path, help='JSON: {"name": {DecodeOptions}}; the first is what others are compared with'
@@ -155,7 +155,8 @@ def main() -> None:
     posteriors = Posteriors.read(arguments.posteriors)
     distractors = arguments.distractors.read_text(encoding="utf-8").splitlines()
     lists = Lists(distractors, posteriors.vocabulary.charset)
-    setting = Setting(posteriors.vocabulary, arguments.arpa, lists.all_phrases(posteriors.utterances), fast=True)
+    arpa = as_arpa(arguments.lm, arguments.output)
+    setting = Setting(posteriors.vocabulary, arpa, lists.all_phrases(posteriors.utterances), fast=True)
     if arguments.speed:
         print(measure(posteriors, setting, lists))
         return

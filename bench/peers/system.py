@@ -43,8 +43,8 @@ class Setting:
     fast: bool = False  # take the short cuts that change a system's time but not its texts
 
     @cached_property
-    def arpa_digest(self) -> str | None:
-        return hashlib.blake2b(self.arpa.read_bytes(), digest_size=8).hexdigest() if self.arpa is not None else None
+    def arpa_digest(self) -> str:
+        return hashlib.blake2b(self.arpa.read_bytes() if self.arpa is not None else b"", digest_size=8).hexdigest()
 
 
 class System(Protocol):
@@ -176,13 +176,28 @@ def figures(score: Score) -> dict[str, float | None]:
     return {**found, "wer": t.wer.error_rate, "false_hits": t.false_hits_per_1000_words}
 
 
-def fingerprint(name: str) -> str | None:
-    """Of the program, for ours, which changes; peers stand still (setup.sh)."""
-    if name != "ours":
-        return None
-    folder = Path(asrbias.__file__).parent
-    files = sorted([*folder.glob("*.py"), *folder.glob("_core*")])
-    return hashlib.blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
+def made_from(system: str, options: Mapping[str, Any], setting: Setting, posteriors: Posteriors) -> list[str]:
+    """What a result is made from beside the options: a result made from something else is not used again."""
+    digests = [posteriors.digest]
+    if options.get("lm") or system == "flashlight":
+        digests.append(setting.arpa_digest)
+    if system == "ours":  # which changes; peers stand still (setup.sh)
+        folder = Path(asrbias.__file__).parent
+        files = sorted([*folder.glob("*.py"), *folder.glob("_core*")])
+        digests.append(hashlib.blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest())
+    return digests
+
+
+def as_arpa(model: Path | None, folder: Path) -> Path | None:
+    """The model as ARPA text, which the peers read; of an .npz of ours a copy in `folder`."""
+    if model is None or model.suffix != ".npz":
+        return model
+    from asrbias.compactlm import read_compact
+
+    arpa = folder / f"{model.stem}.arpa"
+    arpa.parent.mkdir(parents=True, exist_ok=True)
+    read_compact(model).write_arpa(arpa)
+    return arpa
 
 
 Factory = Callable[[Setting, Mapping[str, Any]], System]

@@ -1,11 +1,11 @@
 """Tune the weights of systems on dev.
 
-    python bench/peers/tune.py build/peers/dev --distractors FILE --arpa LM --output build/peers/tuned [--system NAME]
+    python bench/peers/tune.py build/peers/dev --distractors FILE --lm FILE --output build/peers/tuned [--system NAME]
 
 Every trial is a line of OUTPUT/NAME.jsonl, and one that is there is not run again. OUTPUT/NAME.json has what was
 chosen: `best`, for each length of list the weights of highest F1, whatever they do elsewhere; and `safe`, one set of
-weights, of highest mean F1 among those that pass with 1,000 distractors alone: WER at most 0.2 points above no list,
-and under 1 false hit per 1,000 words.
+weights, of highest F1 with 1,000 distractors among those that pass with these alone: WER at most 0.2 points above no
+list, and under 1 false hit per 1,000 words.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from grids import PLANS, Plan
 from posteriors import Posteriors
-from system import Condition, Lists, Setting, figures, fingerprint, judge, make, run
+from system import Condition, Lists, Setting, as_arpa, figures, judge, made_from, make, run
 
 from asrbias.files import write_whole
 
@@ -32,7 +32,7 @@ class Trials:
 
     def __init__(self, path: Path, plan: Plan, setting: Setting, posteriors: Posteriors, lists: Lists) -> None:
         self.path, self.plan, self.setting, self.posteriors, self.lists = path, plan, setting, posteriors, lists
-        self.made_from = [posteriors.digest, setting.arpa_digest, fingerprint(plan.system)]
+        self.made_from = made_from(plan.system, plan.fixed, setting, posteriors)
         self.known: dict[str, dict[str, Figures]] = {}
         if path.exists():
             for line in path.read_text(encoding="utf-8").splitlines():
@@ -67,47 +67,37 @@ def _key(options: Mapping[str, Any]) -> str:
     return json.dumps(options, sort_keys=True)
 
 
-def tune(trials: Trials, counts: Sequence[int]) -> dict[str, Any]:
-    """Through the stages; see the top of the file."""
+def tune(trials: Trials, count: int) -> dict[str, Any]:
+    """The weights of highest F1 with lists of so many distractors, through the stages."""
     best: dict[str, Any] = {}
-    own = [Condition(count) for count in counts]
+    own = Condition(count)
     for stage in trials.plan.stages:
         tried = [{**best, **values} for values in stage.combinations()]
-        if best not in tried and best:
+        if best and best not in tried:
             tried.append(best)
-        for condition in [Condition(None)] if stage.goal == "wer" else [*own, ALONE]:
-            trials.run(tried, condition)
         if stage.goal == "wer":
+            trials.run(tried, Condition(None))
             best = min(tried, key=lambda o: trials.known[_key(o)]["none"]["wer"])
         else:
-            best = max(tried, key=lambda o: mean_f1(trials.known[_key(o)], own))
-    return choose(trials, own)
+            trials.run(tried, own)
+            if count == ALONE.count:  # for `safe`
+                trials.run(tried, ALONE)
+            best = max(tried, key=lambda o: trials.known[_key(o)][str(own)]["f1"] or 0.0)
+    with_list = [key for key, found in trials.known.items() if str(own) in found]
+    return dict(json.loads(max(with_list, key=lambda key: trials.known[key][str(own)]["f1"] or 0.0)))
 
 
-def mean_f1(found: Mapping[str, Figures], own: Sequence[Condition]) -> float:
-    values = [found[str(condition)]["f1"] if str(condition) in found else 0.0 for condition in own]
-    return float(sum(value or 0.0 for value in values)) / len(values)
-
-
-def choose(trials: Trials, own: Sequence[Condition]) -> dict[str, Any]:
-    full = {k: f for k, f in trials.known.items() if all(str(c) in f for c in (*own, ALONE))}
-    if not full:
-        return {}
-    chosen: dict[str, Any] = {
-        str(c.count): json.loads(max(full, key=lambda k: full[k][str(c)]["f1"] or 0.0)) for c in own
-    }
-    safe = None
-    for key in sorted(full, key=lambda k: -mean_f1(full[k], own)):
-        alone = full[key][str(ALONE)]
-        if alone["false_hits"] >= FALSE_HITS:
-            continue
-        trials.run([json.loads(key)], Condition(None))  # WER without a list, by the same search
-        if alone["wer"] <= trials.known[key]["none"]["wer"] + WER_RISE:
-            safe = json.loads(key)
-            break
-    fixed = trials.plan.fixed
-    options = {count: {**fixed, **one} for count, one in chosen.items()}
-    return {"system": trials.plan.system, "best": options, "safe": None if safe is None else {**fixed, **safe}}
+def safe(trials: Trials) -> dict[str, Any] | None:
+    """Of what was tried with 1,000 distractors: the highest F1 that leaves speech without listed words alone."""
+    own = str(Condition(ALONE.count))
+    both = [key for key, found in trials.known.items() if own in found and str(ALONE) in found]
+    for key in sorted(both, key=lambda key: -(trials.known[key][own]["f1"] or 0.0)):
+        alone = trials.known[key][str(ALONE)]
+        if alone["false_hits"] < FALSE_HITS:
+            trials.run([json.loads(key)], Condition(None))  # WER without a list, by the same search
+            if alone["wer"] <= trials.known[key]["none"]["wer"] + WER_RISE:
+                return dict(json.loads(key))
+    return None
 
 
 def main() -> None:
@@ -117,17 +107,23 @@ def main() -> None:
     parser.add_argument("--system", choices=list(PLANS), nargs="+", default=list(PLANS))
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000], help="distractors in each list")
     parser.add_argument("--utterances", type=int, help="a sample of so many; default all")
-    parser.add_argument("--arpa", type=Path, help="language model, and flashlight's words")
+    parser.add_argument("--lm", type=Path, help="language model (ARPA, or our .npz), and flashlight's words")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     posteriors = Posteriors.read(arguments.posteriors).sample(arguments.utterances)
     distractors = arguments.distractors.read_text(encoding="utf-8").splitlines()
     lists = Lists(distractors, posteriors.vocabulary.charset)
     phrases = lists.all_phrases(posteriors.utterances)
-    setting = Setting(posteriors.vocabulary, arguments.arpa, phrases, fast=True)
+    setting = Setting(posteriors.vocabulary, as_arpa(arguments.lm, arguments.output), phrases, fast=True)
     for name in arguments.system:
         trials = Trials(arguments.output / f"{name}.jsonl", PLANS[name], setting, posteriors, lists)
-        chosen = tune(trials, arguments.counts)
+        best = {str(count): {**PLANS[name].fixed, **tune(trials, count)} for count in arguments.counts}
+        found = safe(trials)
+        chosen = {
+            "system": PLANS[name].system,
+            "best": best,
+            "safe": {**PLANS[name].fixed, **found} if found is not None else None,
+        }
         write_whole(arguments.output / f"{name}.json", json.dumps(chosen, indent=1).encode())
         print(name, json.dumps(chosen))
 
