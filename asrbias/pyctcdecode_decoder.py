@@ -1,7 +1,7 @@
 """pyctcdecode (kensho-technologies, 0.5) as the decoder: its search and hotwords behind our Decoder's interface.
 
+    recognizer = asrbias.load(decode=PyctcdecodeOptions(hotword_weight=8.0))
     decoder = PyctcdecodeDecoder(labels, blank=0, lm=LanguageModel.read("model.arpa"))
-    recognizer.decoder = PyctcdecodeDecoder(recognizer.decoder.labels, blank=recognizer.decoder.blank)
 
 For comparison with what others run, and for those whose weights were tuned for it. It has one weight for all of a list,
 takes phrases apart into words, and is 10 to 1,000 times slower than Decoder (bench/peers). Needs the extra:

@@ -15,12 +15,14 @@ from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
 from asrbias.lm import LanguageModel
+from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
 from asrbias.transcript import Transcript, build_transcript
 
 if TYPE_CHECKING:
     import torch
 
     from asrbias.model import Model
+    from asrbias.tokens import Vocabulary
 
 Entities = EntityList | Iterable[str | Entity] | None
 MODELS = Path(__file__).parent / "models"
@@ -63,14 +65,15 @@ def load(
     *,
     device: str | torch.device = "cpu",
     lm: LanguageModel | str | Path | None = OWN_LM,
-    decode: DecodeOptions | None = None,
+    decode: DecodeOptions | PyctcdecodeOptions | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
     `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
-    model's folder, if any, and None uses none. Raises `ModelError` if there is no such model, or it cannot be read, and
-    `LanguageModelError` for a language model that cannot be.
+    model's folder, if any, and None uses none. `decode` also chooses the decoder: with PyctcdecodeOptions, pyctcdecode.
+    Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
+    that cannot be.
     """
     from asrbias.model import load_model
 
@@ -101,7 +104,7 @@ class Recognizer:
         *,
         device: str | torch.device = "cpu",
         lm: LanguageModel | None = None,
-        decode: DecodeOptions | None = None,
+        decode: DecodeOptions | PyctcdecodeOptions | None = None,
         options: RecognizeOptions | None = None,
     ) -> None:
         if options is not None and not isinstance(options, RecognizeOptions):
@@ -112,7 +115,7 @@ class Recognizer:
         vocabulary = model.vocabulary
         if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
             decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
-        self.decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=decode)
+        self.decoder = _decoder(vocabulary, lm, decode)
 
     @property
     def sample_rate(self) -> int:
@@ -186,6 +189,13 @@ class Recognizer:
                 f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go at once; cut it in pieces."
             )
         return wave
+
+
+def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: DecodeOptions | PyctcdecodeOptions) -> Decoder:
+    """The decoder whose options these are."""
+    if isinstance(options, PyctcdecodeOptions):
+        return PyctcdecodeDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
+    return Decoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
 
 
 def _device(device: str | torch.device) -> torch.device:

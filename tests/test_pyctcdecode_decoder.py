@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,9 @@ from asrbias.entities import Entity
 from asrbias.lm import LanguageModel
 from asrbias.phrases import LabelsError
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
+from asrbias.recognizer import MODELS, load
 
+DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
 CHARACTERS = ["<blank>", " ", "a", "b", "n"]
 PIECES = ["<blank>", "▁", "▁an", "n", "a", "▁b", "b", "<unk>"]
 
@@ -190,3 +193,15 @@ def test_the_same_as_with_kenlm(tmp_path) -> None:  # type: ignore[no-untyped-de
         found = ours.decode(log_probs)
         assert found[0].text == beams[0][0]
         assert found[0].score == pytest.approx(beams[0][-1], abs=1e-4)
+
+
+@installed
+def test_a_recognizer_takes_it_by_its_options() -> None:
+    if not (MODELS / "starter").is_dir():
+        pytest.skip("the starter model is not in this checkout")
+    recognizer = load(lm=None, decode=PyctcdecodeOptions(hotword_weight=16.0))
+    assert isinstance(recognizer.decoder, PyctcdecodeDecoder)
+    transcript = recognizer.transcribe(DEMO / "cities.flac", ["Casablanca", "Montevideo", "Rotterdam"])
+    found = [word.entity.phrase for word in transcript.words if word.entity is not None]
+    assert "Rotterdam" in found
+    assert 0 <= transcript.words[0].start < transcript.words[-1].end <= transcript.duration
