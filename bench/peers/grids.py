@@ -31,12 +31,12 @@ class Plan:
     stages: tuple[Stage, ...]
 
 
-WIDTH = {"token_min_logp": [-5.0, -8.0], "beam_prune_logp": [-10.0, -15.0]}
 SPOTTER = (  # three segmentations of each phrase lost 3 to 5 points of F1 (N = 100, 1,000), and are left out
     Stage("f1", {"cb_weight": [1.5, 2.5, 3.5], "ctc_ali_token_weight": [0.5, 1.5, 2.5]}),
-    Stage("f1", {"beam_threshold": [5.0, 8.0, 12.0], "keyword_threshold": [-5.0, 1.0, 4.0, 7.0]}),
+    Stage("f1", {"beam_threshold": [5.0, 8.0, 12.0], "keyword_threshold": [-5.0, 1.0, 4.0, 7.0, 10.0]}),
     Stage("f1", {"cb_weight": [2.5, 3.0, 3.5, 4.0], "ctc_ali_token_weight": [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]}),
-    Stage("f1", {"intersection_threshold": [15.0, 30.0], "keyword_threshold": [1.0, 3.0, 5.0]}),
+    Stage("f1", {"cb_weight": [3.0, 3.5, 4.0, 4.5], "keyword_threshold": [1.0, 3.0, 5.0, 7.0, 10.0]}),
+    Stage("f1", {"intersection_threshold": [15.0, 30.0, 50.0]}),
 )
 BONUS = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 
@@ -55,7 +55,12 @@ PLANS: dict[str, Plan] = {
         {"lm": True},
         (
             Stage(
-                "wer", {"lm_weight": [0.3, 0.5, 0.8], "word_bonus": [0, 1.0, 2.0], "unknown_penalty": [-3.0, 0.0, 3.0]}
+                "wer",
+                {
+                    "lm_weight": [0.3, 0.5, 0.8],
+                    "word_bonus": [0.0, 1.0, 2.0],
+                    "unknown_penalty": [-15.0, -10.0, -6.0, -3.0],
+                },
             ),
             Stage("f1", {"bonus": BONUS, "unigram": [0.0, 1.0]}),
             Stage("f1", {"adaptive": [0.0, 0.5, 1.0], "adaptive_cap": [2.0, 4.0, 6.0]}),
@@ -67,19 +72,19 @@ PLANS: dict[str, Plan] = {
         {},
         (
             Stage("f1", {"hotword_weight": [3.0, 5.0, 7.0, 9.0, 12.0, 16.0]}),
-            Stage("f1", WIDTH),
             Stage("f1", {"hotword_weight": [4.0, 6.0, 8.0, 10.5]}),
+            # token_min_logp -8 lost 2 points for four times the time (N = 100), beam_prune_logp -15 changed nothing
         ),
     ),
     "pyctcdecode + LM": Plan(
         "pyctcdecode",
         {"lm": True},
         (
-            Stage("wer", {"alpha": [0.3, 0.5, 0.8], "beta": [0.0, 1.0, 2.0], "unk_score_offset": [-10.0, -5.0, -2.0]}),
-            Stage("f1", {"hotword_weight": [4.0, 7.0, 10.0, 14.0, 18.0]}),
-            Stage("f1", {"token_min_logp": [-5.0, -8.0], "beam_prune_logp": [-10.0, -15.0]}),
-            Stage("f1", {"unk_score_offset": [-10.0, -5.0, -2.0], "alpha": [0.3, 0.5, 0.8]}),
-            Stage("f1", {"hotword_weight": [5.5, 8.5, 12.0, 16.0]}),
+            Stage("wer", {"alpha": [0.2, 0.4, 0.7], "beta": [0.0, 1.5], "unk_score_offset": [-10.0, -4.0, -1.0]}),
+            Stage("f1", {"hotword_weight": [5.0, 9.0, 13.0, 18.0]}),
+            Stage("f1", {"token_min_logp": [-5.0, -6.5]}),
+            Stage("f1", {"unk_score_offset": [-10.0, -4.0, -1.0], "alpha": [0.2, 0.4, 0.7]}),
+            Stage("f1", {"hotword_weight": [7.0, 11.0, 15.0]}),
         ),
     ),
     "flashlight": Plan(
