@@ -7,8 +7,12 @@
 
 namespace asrbias {
 
+namespace {
+constexpr size_t LONGEST = (1 << 14) - 2;  // characters of a phrase: State::words has 14 bits
+}
+
 Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases, std::vector<Terms> terms)
-    : terms_(std::move(terms)) {
+    : dense_(vocabulary.symbols() <= DENSE), terms_(std::move(terms)) {
     std::vector<Symbol> text;
     std::vector<std::pair<int32_t, int32_t>> spans;  // of text, a usable phrase each
     std::vector<int32_t> rows;
@@ -18,7 +22,7 @@ Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases
         const size_t end = std::min(phrases.find(U'\n', at), phrases.size());
         const int32_t begin = static_cast<int32_t>(text.size());
         text.push_back(SEPARATOR);
-        bool known = end > at && end - at < NO_SYMBOL;
+        bool known = end > at && end - at <= LONGEST;
         for (; at < end; ++at) {
             text.push_back(vocabulary.symbol(phrases[at]));
             known = known && text.back() != NO_SYMBOL;
@@ -57,12 +61,14 @@ void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<st
     struct Range { int32_t first, last; };
     std::vector<Range> ranges;
     auto add = [&](Symbol c, uint16_t depth, uint16_t words, int32_t first, int32_t last) {
-        states_.push_back({0, ROOT, ROOT, -1, 0.0f, depth, words, 0});
+        states_.push_back({0, 0, 0, ROOT, 0.0f, depth, words, c == SEPARATOR, 0});
         symbols_.push_back(c);
+        ends_.push_back({ROOT, -1, 0.0f, -std::numeric_limits<float>::infinity()});
         ranges.push_back({first, last});
     };
     add(NO_SYMBOL, 0, 0, 0, 0);
     add(SEPARATOR, 0, 1, 0, static_cast<int32_t>(order.size()));
+    states_[ROOT].children = bit(SEPARATOR);
     states_[ROOT].first_child = START;
     for (size_t s = START; s < states_.size(); ++s) {
         states_[s].first_child = static_cast<int32_t>(states_.size());
@@ -71,36 +77,37 @@ void Automaton::build_trie(const std::vector<Symbol>& text, const std::vector<st
         const int32_t last = ranges[s].last;
         // Sorted: a phrase that ends here comes before those that go on. Of equal phrases the largest bonus stays.
         while (at < last && spans[order[at]].first + depth == spans[order[at]].second) {
-            const int32_t row = rows[order[at]], had = states_[s].phrase;
-            if (had < 0 || terms_[row].bonus > terms_[had].bonus) states_[s].phrase = row;
+            const int32_t row = rows[order[at]], had = ends_[s].phrase;
+            if (had < 0 || terms_[row].bonus > terms_[had].bonus) ends_[s].phrase = row;
             ++at;
         }
         while (at < last) {
             const Symbol c = text[spans[order[at]].first + depth];
             int32_t end = at + 1;
             while (end < last && text[spans[order[end]].first + depth] == c) ++end;
+            states_[s].children |= bit(c);
             add(c, static_cast<uint16_t>(depth), static_cast<uint16_t>(states_[s].words + (c == SEPARATOR)), at, end);
             at = end;
         }
     }
     const int32_t count = static_cast<int32_t>(states_.size());
-    states_.push_back({count, ROOT, ROOT, -1, 0.0f, 0, 0, 0});
+    states_.push_back({0, 0, count, ROOT, 0.0f, 0, 0, 0, 0});
     symbols_.push_back(NO_SYMBOL);
     states_.shrink_to_fit();
     symbols_.shrink_to_fit();
+    ends_.shrink_to_fit();
 }
 
 void Automaton::link() {
     const int32_t count = static_cast<int32_t>(size());
     for (int32_t s = ROOT; s < count; ++s) {
-        if (states_[s].phrase >= 0) states_[s].output = s;
-        else states_[s].output = states_[states_[s].fail].output;
-        if (s != ROOT) states_[s].accepts = states_[states_[s].fail].accepts;  // the fail state came before
-        for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child)
-            states_[s].accepts |= bit(symbols_[child]);
+        State& state = states_[s];
+        ends_[s].output = ends_[s].phrase >= 0 ? s : ends_[state.fail].output;
+        state.ends = ends_[s].output != ROOT;
+        state.accepts = state.children | (s == ROOT ? 0 : states_[state.fail].accepts);  // which came before
         if (s == ROOT) continue;
-        for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child)
-            states_[child].fail = step(states_[s].fail, symbols_[child]);
+        for (int32_t child = state.first_child; child < states_[s + 1].first_child; ++child)
+            states_[child].fail = step(state.fail, symbols_[child]);
     }
 }
 
@@ -111,21 +118,21 @@ void Automaton::hand_up() {
     std::vector<int32_t> parent(count, ROOT);
     for (int32_t s = ROOT; s < count; ++s)
         for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child) parent[child] = s;
-    most_.assign(count, {0.0f, -std::numeric_limits<float>::infinity()});
     for (int32_t s = count - 1; s > ROOT; --s) {
-        State& state = states_[s];
-        if (state.phrase >= 0) {
-            const Terms& terms = terms_[state.phrase];
+        State &state = states_[s], &up = states_[parent[s]];
+        End &end = ends_[s], &above = ends_[parent[s]];
+        if (end.phrase >= 0) {
+            const Terms& terms = terms_[end.phrase];
             if (terms.bonus > 0) state.slope = std::max(state.slope, static_cast<float>(terms.bonus / state.depth));
-            most_[s] = {std::max(most_[s].adaptive, terms.adaptive), std::max(most_[s].share, terms.share)};
+            end.adaptive = std::max(end.adaptive, terms.adaptive);
+            end.share = std::max(end.share, terms.share);
         }
-        State& up = states_[parent[s]];
         up.slope = std::max(up.slope, state.slope);
-        Most& most = most_[parent[s]];
-        most = {std::max(most.adaptive, most_[s].adaptive), std::max(most.share, most_[s].share)};
+        above.adaptive = std::max(above.adaptive, end.adaptive);
+        above.share = std::max(above.share, end.share);
     }
-    states_[ROOT].slope = 0.0f;
-    most_[ROOT] = {0.0f, -std::numeric_limits<float>::infinity()};
+    states_[ROOT].slope = ends_[ROOT].adaptive = 0.0f;
+    ends_[ROOT].share = -std::numeric_limits<float>::infinity();
 }
 
 }  // namespace asrbias

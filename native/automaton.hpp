@@ -5,13 +5,13 @@
 // longest proper suffix that begins at a separator, and there are at most as many as words.
 // A token walks its several characters: every segmentation of a phrase takes the same way.
 //
-// States are numbered breadth-first, so the children of state s are first_child[s] .. first_child[s+1].
+// States are numbered breadth-first, so the children of a state are its first one up to the next state's first one.
 #pragma once
-#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "children.hpp"
 #include "vocabulary.hpp"
 
 namespace asrbias {
@@ -21,17 +21,18 @@ class Automaton {
     static constexpr int32_t ROOT = 0;   // inside a word that no phrase can hold
     static constexpr int32_t START = 1;  // "_": at a word's start
 
-    struct State {
+    struct alignas(32) State {  // what a walk needs, two to a cache line
+        uint64_t children;  // bits of the symbols with which this state goes on
+        uint64_t accepts;   // with which it or one along its fail arcs does
         int32_t first_child;
-        int32_t fail;    // longest proper suffix that is a state
-        int32_t output;  // this state or the nearest one along the fail arcs at which a phrase ends; ROOT if none
-        int32_t phrase;  // row of the phrase that ends here, or -1
-        float slope;     // max over phrases through here of bonus / length, 0 where all are negative
-        uint16_t depth;  // characters matched, the first separator not counted
-        uint16_t words;  // separators on the way here: words begun
-        uint64_t accepts;  // bits of the symbols with which this state or one along its fail arcs goes on
+        int32_t fail;      // longest proper suffix that is a state
+        float slope;       // max over phrases through here of bonus / length, 0 where all are negative
+        uint16_t depth;    // characters matched, the first separator not counted
+        uint16_t words : 14;      // separators on the way here, which are words begun
+        uint16_t word_start : 1;  // the last of them is the last symbol
+        uint16_t ends : 1;        // a phrase ends here or along the fail arcs
     };
-    static uint64_t bit(Symbol c) { return uint64_t{1} << (c & 63); }  // large alphabets share bits
+    static uint64_t bit(Symbol c) { return symbol_bit(c); }
 
     // What a phrase earns.
     struct Terms {
@@ -46,17 +47,22 @@ class Automaton {
     int32_t step(int32_t state, Symbol c) const {
         if ((states_[state].accepts & bit(c)) == 0) return c == SEPARATOR ? START : ROOT;
         for (;;) {
-            const int32_t child = find(state, c);
+            const State& at = states_[state];
+            const int32_t child = dense_ ? find_child(at.children, at.first_child, c)
+                                         : find_child(at.children, at.first_child, c, symbols_.data(), states_[state + 1].first_child);
             if (child != ROOT || state == ROOT) return child;
             state = states_[state].fail;
         }
     }
     const State& operator[](int32_t state) const { return states_[state]; }
-    bool at_word_start(int32_t state) const { return symbols_[state] == SEPARATOR; }
+    bool at_word_start(int32_t state) const { return states_[state].word_start; }
+    // This state or the nearest one along the fail arcs at which a phrase ends; ROOT if none.
+    int32_t output(int32_t state) const { return states_[state].ends ? ends_[state].output : ROOT; }
+    int32_t phrase(int32_t state) const { return ends_[state].phrase; }  // row of the phrase that ends here, or -1
     const Terms& terms(int32_t phrase) const { return terms_[phrase]; }
     // The largest of any phrase through a state: of Terms' fields those that the state does not hold.
-    float adaptive(int32_t state) const { return most_[state].adaptive; }
-    float share(int32_t state) const { return most_[state].share; }
+    float adaptive(int32_t state) const { return ends_[state].adaptive; }
+    float share(int32_t state) const { return ends_[state].share; }
     // Where a token that begins with a separator, and holds no other, leads from a word's start; else ROOT.
     int32_t word_state(int token) const { return word_states_[token]; }
     // The most that one more character can add to the provisional bonus.
@@ -64,31 +70,25 @@ class Automaton {
     bool empty() const { return states_.size() <= 3; }
     size_t size() const { return states_.size() - 1; }
     size_t bytes() const {
-        return states_.capacity() * sizeof(State) + symbols_.capacity() * sizeof(Symbol) + most_.capacity() * sizeof(Most);
+        return states_.capacity() * sizeof(State) + symbols_.capacity() * sizeof(Symbol) + ends_.capacity() * sizeof(End);
     }
     // Rows of the phrases that no sequence of the labels spells.
     const std::vector<int32_t>& unusable() const { return unusable_; }
 
   private:
-    int32_t find(int32_t state, Symbol c) const {
-        int32_t child = states_[state].first_child;
-        const int32_t last = states_[state + 1].first_child;
-        if (last - child > 32)  // large alphabets
-            child = static_cast<int32_t>(std::lower_bound(&symbols_[child], &symbols_[last], c) - symbols_.data());
-        while (child < last && symbols_[child] < c) ++child;
-        return child < last && symbols_[child] == c ? child : ROOT;
-    }
     void build_trie(const std::vector<Symbol>& text, const std::vector<std::pair<int32_t, int32_t>>& spans,
                     const std::vector<int32_t>& rows);
     void link();
     void hand_up();
-    struct Most {
+    struct End {  // what a walk does not need
+        int32_t output, phrase;
         float adaptive, share;
     };
 
     std::vector<State> states_;  // and one more, so that children of the last state have an end
     std::vector<Symbol> symbols_;
-    std::vector<Most> most_;
+    std::vector<End> ends_;
+    bool dense_;
     std::vector<Terms> terms_;
     std::vector<int32_t> unusable_, word_states_;
 };

@@ -206,8 +206,8 @@ NB_MODULE(_core, m) {
                             double gap_cap, int gap_top_k, bool gap_prefix, double lm_weight, double word_bonus,
                             double unknown_penalty, double list_prior) {
             new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold,
-                                     {bonus, adaptive, unigram}, gap_cap, gap_top_k, gap_prefix,
-                                     {lm_weight, word_bonus, unknown_penalty, list_prior}};
+                                     {bonus, adaptive, unigram, list_prior}, gap_cap, gap_top_k, gap_prefix,
+                                     {lm_weight, word_bonus, unknown_penalty}};
         }, nb::kw_only(), nb::arg("beam"), nb::arg("nbest"), nb::arg("top_k"), nb::arg("token_threshold"),
            nb::arg("phrase_threshold"), nb::arg("beam_threshold"), nb::arg("bonus"), nb::arg("adaptive"),
            nb::arg("unigram"), nb::arg("gap_cap"), nb::arg("gap_top_k"), nb::arg("gap_prefix"), nb::arg("lm_weight"),

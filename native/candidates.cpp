@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "search.hpp"
 
@@ -19,20 +20,19 @@ void Search::choose_tokens(const float* log_probs) {
     const double reach = cutoff_ - beam_[0].rank - SLACK;
     set_floors(std::max(best_ - threshold, -1e30), reach);
     find_tokens(log_probs);
-    const auto mute = [this](const Candidate& c) { return c.token == vocabulary_.blank() || !vocabulary_.emitted(c.token); };
-    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), mute), tokens_.end());
+    const auto ends_word = [this](const Candidate& c) { return reach_[c.token].separators != Separators::NONE; };
+    if (!plain_ && std::any_of(tokens_.begin(), tokens_.end(), ends_word)) close_words();
+    if (!plain_)
+        for (Candidate& c : tokens_) bound_gain(&c);
+    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
+    tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), weak), tokens_.end());
     const double least = best_ - options_.token_threshold, faintest = best_ - options_.phrase_threshold;
     const double heard = std::max<double>(least, top_k_floor(log_probs, least));
     const auto acoustic = std::partition(tokens_.begin(), tokens_.end(),
                                          [heard](const Candidate& c) { return c.log_prob >= heard; });
-    if (automaton_ != nullptr || fusion_)
-        for (Candidate& c : tokens_) bound_gain(&c);
-    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
-    const auto vain = [&](const Candidate& c) { return !c.continues || c.log_prob < faintest || weak(c); };
-    const auto last = std::remove_if(acoustic, tokens_.end(), vain);
-    const auto strong = std::remove_if(tokens_.begin(), acoustic, weak);
-    acoustic_tokens_ = static_cast<size_t>(strong - tokens_.begin());
-    tokens_.erase(std::move(acoustic, last, strong), tokens_.end());
+    const auto vain = [faintest](const Candidate& c) { return !c.continues || c.log_prob < faintest; };
+    acoustic_tokens_ = static_cast<size_t>(acoustic - tokens_.begin());
+    tokens_.erase(std::remove_if(acoustic, tokens_.end(), vain), tokens_.end());
     const auto better = [](const Candidate& a, const Candidate& b) {
         return a.log_prob != b.log_prob ? a.log_prob > b.log_prob : a.token < b.token;
     };
@@ -58,7 +58,7 @@ float Search::block_maxima(const float* log_probs) {
 // tokens_ becomes those that are not below the floor of their kind.
 void Search::find_tokens(const float* log_probs) {
     const int size = vocabulary_.size(), blocks = static_cast<int>(highest_.size());
-    const float lowest = *std::min_element(floors_, floors_ + KINDS);
+    const float lowest = *std::min_element(floors_, floors_ + MUTE);
     size_t found = 0;
     for (int block = 0; block < blocks; ++block) {
         if (highest_[block] < lowest) continue;
@@ -73,25 +73,25 @@ void Search::find_tokens(const float* log_probs) {
 // The log probability of the frame's k-th token, or -inf where none of tokens_ that is above `least` can be beyond it.
 // Tokens that are out of reach, and so not in tokens_, count too.
 float Search::top_k_floor(const float* log_probs, double least) {
-    const int size = vocabulary_.size(), k = options_.top_k;
+    const int k = options_.top_k;
     float weakest = 1.0f;
     for (const Candidate& c : tokens_)
         if (c.log_prob >= least) weakest = std::min(weakest, c.log_prob);
-    if (size <= k || weakest > 0.5f) return static_cast<float>(NEVER);
-    size_t count = 0;
-    for (int v = 0; v < size; ++v) {
-        strong_[count] = log_probs[v];
-        count += log_probs[v] >= weakest;
-    }
-    if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
+    if (vocabulary_.size() <= k || weakest > 0.5f) return static_cast<float>(NEVER);
     return kth_token(log_probs, weakest, k);
 }
 
 // The log probability of the frame's k-th token, or -inf where fewer are not below `weakest`.
 float Search::kth_token(const float* log_probs, float weakest, int k) {
+    const int size = vocabulary_.size();
     size_t count = 0;
-    for (int v = 0; v < vocabulary_.size(); ++v)
-        if (log_probs[v] >= weakest && v != vocabulary_.blank() && vocabulary_.emitted(v)) strong_[count++] = log_probs[v];
+    for (int block = 0; block * BLOCK < size; ++block) {
+        if (highest_[block] < weakest) continue;
+        for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v) {
+            strong_[count] = log_probs[v];
+            count += (log_probs[v] >= weakest) & (reach_[v].kind != MUTE);
+        }
+    }
     if (count <= static_cast<size_t>(k)) return static_cast<float>(NEVER);
     std::nth_element(strong_.begin(), strong_.begin() + (k - 1), strong_.begin() + count, std::greater<>());
     return strong_[k - 1];
@@ -102,27 +102,48 @@ float Search::kth_token(const float* log_probs, float weakest, int k) {
 void Search::set_floors(double lowest, double reach) {
     accepts_ = 0;
     slope_ = across_ = starting_ = 0.0;
-    closing_ = speaking_ = fusion_ ? NEVER : 0.0;
+    closing_ = speaking_ = 0.0;
     boost_ = NEVER;
     for (const Entry& entry : beam_) {
         accepts_ |= entry.accepts;
         slope_ = std::max(slope_, entry.slope);
         across_ = std::max(across_, entry.across);
         if (!fusion_) continue;
-        closing_ = std::max(closing_, entry.closed + entry.lm.closed - entry.bias - entry.lm.open);
-        speaking_ = std::max(speaking_, entry.lm.closed - entry.lm.open);
-        boost_ = std::max(boost_, entry.lm.boost);
-        if (entry.lm.spelled == LmTrie::ROOT) starting_ = std::max(0.0, word_starts_);
+        closing_ = std::max(closing_, entry.lm.before + fusion_->closing() - entry.lm.open);  // close_words() knows better
+        if (entry.lm.before == entry.lm.open) starting_ = std::max(0.0, word_starts_);
     }
-    for (int kind = 0; kind < KINDS; ++kind) {
-        const int length = kind < KINDS - 1 ? kind : longest_;
+    speaking_ = closing_;
+    if (fusion_ && pays_more_) boost_ = fusion_->closing();
+    for (int kind = 0; kind < MUTE; ++kind) {
+        const int length = kind < MUTE - 1 ? kind : longest_;
         double gain = slope_ * length + gap_gain_ + starting_;
         if (kind == 0) {
             const double begins = begins_ + word_starts_ + tracker_.class_gain(boost_, most_share_, word_starts_);
-            gain = std::max(closing_ + begins, std::max(speaking_, 0.0) + across_ * longest_) + gap_gain_;
+            gain = std::max(closing_ + begins, std::max(speaking_, 0.0) + std::max(word_starts_, 0.0) + across_ * longest_) + gap_gain_;
             if (fusion_ && separators_inside_) gain = UNBOUNDED;
         }
         floors_[kind] = static_cast<float>(std::max(lowest, reach - gain) - SLACK);
+    }
+    floors_[MUTE] = std::numeric_limits<float>::infinity();
+}
+
+// Now that some token may end them: what the open words are worth then.
+void Search::close_words() {
+    if (fusion_) closing_ = speaking_ = boost_ = NEVER;
+    for (size_t slot = 0; slot < beam_.size(); ++slot) {
+        Entry& entry = beam_[slot];
+        if (std::isnan(entry.closed)) {
+            const Tracker::Closed closed = tracker_.closed(nodes_[entry.node].cursor, entry.gap);
+            entry.closed = closed.bias;
+            entry.lm.closed = closed.lm;
+            entry.lm.boost = closed.boost;
+            if (next_[slot].gap == entry.gap) next_[slot].closed = entry.closed;
+            next_[slot].lm = entry.lm;
+        }
+        if (!fusion_) continue;
+        closing_ = std::max(closing_, entry.closed + entry.lm.closed - entry.bias - entry.lm.open);
+        speaking_ = std::max(speaking_, entry.lm.closed - entry.lm.open);
+        boost_ = std::max(boost_, entry.lm.boost);
     }
 }
 
@@ -139,7 +160,8 @@ void Search::bound_gain(Candidate* c) const {
         const double begins = reach.begins + gap_gain_ * (reach.adaptive > 0) +
                               tracker_.class_gain(boost_, reach.share, reach.lm);
         gain = closing_ + reach.lm + begins;
-        if (across_ > 0) gain = std::max(gain, std::max(speaking_, 0.0) + across_ * reach.length + gap_gain_);
+        if (across_ > 0)
+            gain = std::max(gain, std::max(speaking_, 0.0) + std::max(reach.lm, 0.0) + across_ * reach.length + gap_gain_);
         c->continues = automaton_ != nullptr && (begins > 0 || across_ > 0);
         if (fusion_ && reach.separators == Separators::INSIDE) gain = UNBOUNDED;
     }

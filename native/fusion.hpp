@@ -12,7 +12,6 @@ namespace asrbias {
 
 struct LmOptions {
     double weight, word_bonus, unknown_penalty;
-    double list_prior;  // of log(a phrase's share of its list) in boost()
 };
 
 class Fusion {
@@ -34,13 +33,13 @@ class Fusion {
         return options_.weight * trie_.model().score(from, word < 0 ? trie_.model().unknown() : word, to) +
                options_.word_bonus + unknown;
     }
+    // The most that close() can give.
+    double closing() const { return options_.word_bonus + std::max(0.0, options_.unknown_penalty); }
     double end(const NGram::State& from) const { return options_.weight * trie_.model().end(from); }
-    // Of a phrase that the model's class word stands for; its share of the list is not in it yet ...
+    // Of a phrase that the model's class word stands for; its share of the list is not in it yet. Never above closing().
     double boost(const NGram::State& from) const {
         return options_.weight * trie_.model().score(from, trie_.boost(), nullptr) + options_.word_bonus;
     }
-    // ... this is what the share adds.
-    double share(double log_share) const { return options_.list_prior * options_.weight * log_share; }
 
   private:
     const LmTrie& trie_;

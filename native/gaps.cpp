@@ -1,6 +1,7 @@
 // How far tokens were below the best, for adaptive boosting (see tracker.hpp): a part of Search.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "search.hpp"
 
@@ -28,9 +29,8 @@ void Search::merge_gaps(const float* log_probs) {
         if (arriving + std::log(2.0) <= entry.total) continue;
         const bool inside = reach_[was.token].separators == Separators::NONE;
         entry.gap = gap_of(was.token, log_prob, arriving + from.bias + from.lm.open) + (inside ? from.gap : 0.0);
-        const Cursor cursor = nodes_[was.node].cursor;
-        entry.bias = tracker_.ranking(cursor, entry.gap).bias;
-        entry.closed = tracker_.closed(cursor, entry.gap).bias;
+        entry.bias = tracker_.ranking(nodes_[was.node].cursor, entry.gap).bias;
+        entry.closed = std::numeric_limits<double>::quiet_NaN();
         entry.rank = entry.total + entry.bias + entry.lm.open;
     }
 }

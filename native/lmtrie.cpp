@@ -6,7 +6,7 @@
 namespace asrbias {
 
 LmTrie::LmTrie(const Vocabulary& vocabulary, const NGram& model, const std::u32string& words, int32_t boost)
-    : model_(model), boost_(boost) {
+    : model_(model), boost_(boost), dense_(vocabulary.symbols() <= DENSE) {
     std::vector<Symbol> text;
     std::vector<Span> spans;
     text.reserve(words.size());
@@ -39,7 +39,7 @@ void LmTrie::build(const std::vector<Symbol>& text, const std::vector<Span>& spa
     constexpr float NOTHING = -std::numeric_limits<float>::infinity();
     struct Range { int32_t first, last, depth; };  // of the spans that share this node's characters
     std::vector<Range> ranges{{0, 0, 0}, {0, static_cast<int32_t>(spans.size()), 0}};
-    nodes_ = {{2, -1, NOTHING}, {2, -1, NOTHING}};
+    nodes_ = {{0, 2, -1, NOTHING}, {0, 2, -1, NOTHING}};
     symbols_ = {NO_SYMBOL, NO_SYMBOL};
     for (size_t n = ROOT; n < nodes_.size(); ++n) {
         nodes_[n].first_child = static_cast<int32_t>(nodes_.size());
@@ -54,14 +54,15 @@ void LmTrie::build(const std::vector<Symbol>& text, const std::vector<Span>& spa
             const Symbol c = text[spans[at].first + depth];
             int32_t end = at + 1;
             while (end < last && text[spans[end].first + depth] == c) ++end;
-            nodes_.push_back({0, -1, NOTHING});
+            nodes_[n].children |= symbol_bit(c);
+            nodes_.push_back({0, 0, -1, NOTHING});
             symbols_.push_back(c);
             ranges.push_back({at, end, depth + 1});
             at = end;
         }
     }
     const auto count = static_cast<int32_t>(nodes_.size());
-    nodes_.push_back({count, -1, NOTHING});
+    nodes_.push_back({0, count, -1, NOTHING});
     symbols_.push_back(NO_SYMBOL);
     for (int32_t n = count - 1; n >= ROOT; --n) {  // children come after their parents
         Node& node = nodes_[n];

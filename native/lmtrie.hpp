@@ -1,11 +1,12 @@
 // The words of a language model as a trie over characters: what an open word may still become, and at what cost.
 //
-// Nodes are numbered breadth-first: the children of node n are first_child .. the next node's first_child.
+// Nodes are numbered breadth-first: the children of a node are its first one up to the next node's first one.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "children.hpp"
 #include "ngram.hpp"
 #include "vocabulary.hpp"
 
@@ -26,16 +27,16 @@ class LmTrie {
     int32_t word(int32_t node) const { return nodes_[node].word; }  // that ends here, or -1
     float best(int32_t node) const { return nodes_[node].best; }    // log probability of the likeliest word below
     int32_t step(int32_t node, Symbol c) const {
-        int32_t child = nodes_[node].first_child;
-        const int32_t last = nodes_[node + 1].first_child;
-        while (child < last && symbols_[child] < c) ++child;
-        return child < last && symbols_[child] == c ? child : NOWHERE;
+        const Node& at = nodes_[node];
+        return dense_ ? find_child(at.children, at.first_child, c)
+                      : find_child(at.children, at.first_child, c, symbols_.data(), nodes_[node + 1].first_child);
     }
     // Where a token leads from a word's start, its first separator left out. Not for tokens with another one.
     int32_t start(int token) const { return starts_[token]; }
 
   private:
     struct Node {
+        uint64_t children;  // bits of the symbols with which it goes on
         int32_t first_child;
         int32_t word;
         float best;
@@ -47,6 +48,7 @@ class LmTrie {
 
     const NGram& model_;
     int32_t boost_;
+    bool dense_;
     size_t spelled_ = 0;
     std::vector<Node> nodes_;  // and one more, so that children of the last node have an end
     std::vector<Symbol> symbols_;

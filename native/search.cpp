@@ -8,7 +8,8 @@
 namespace asrbias {
 
 namespace {
-constexpr int WALK_BITS = 10;  // of the number of walks that are remembered
+constexpr int WALK_BITS = 11;  // of the number of walks that are remembered
+constexpr double UNKNOWN = std::numeric_limits<double>::quiet_NaN();
 
 double log_add(double a, double b) {
     if (a < b) std::swap(a, b);
@@ -19,7 +20,7 @@ double log_add(double a, double b) {
 
 Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words,
                const SearchOptions& options)
-    : vocabulary_(vocabulary), automaton_(automaton), options_(options),
+    : vocabulary_(vocabulary), automaton_(automaton), options_(options), plain_(automaton == nullptr && words == nullptr),
       fusion_(words != nullptr ? std::optional<Fusion>(std::in_place, *words, options.lm) : std::nullopt),
       tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias) {
     nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
@@ -31,9 +32,8 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const L
         walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     }
     if (fusion_) word_walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
-    summarise(0, 0.0);
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, 0.0, 0.0, nodes_[0].accepts, -1, -1, 0.0, {}});
-    if (fusion_) beam_[0].lm = spoken_[0];
+    summarise(nodes_[0]);
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, plain_ ? 0.0 : UNKNOWN, 0.0, nodes_[0].accepts, -1, -1, 0.0, {}});
     if (automaton_ != nullptr) beam_[0].rank = beam_[0].bias = tracker_.ranking(nodes_[0].cursor, 0.0).bias;
     reach_tokens();
     found_.resize(vocabulary.size() + 1);
@@ -49,7 +49,8 @@ void Search::reach_tokens() {
         if (separators > 0)
             reach.separators = separators == 1 && *first == SEPARATOR ? Separators::FIRST : Separators::INSIDE;
         else
-            reach.kind = static_cast<uint8_t>(std::min<int64_t>(last - first, KINDS - 1));
+            reach.kind = static_cast<uint8_t>(std::min<int64_t>(last - first, MUTE - 1));
+        if (token == vocabulary_.blank() || !vocabulary_.emitted(token)) reach.kind = MUTE;
         if (first != last) reach.first = Automaton::bit(*first);
         if (automaton_ != nullptr) {
             const int32_t state = automaton_->word_state(token);
@@ -183,6 +184,11 @@ Tracker::Ranking Search::walk_phrases(const Entry& from, int token, double gap) 
     const Node& node = nodes_[from.node];
     if (reach.separators == Separators::NONE) {
         Cursor to{state_after(node.cursor.state, token), node.cursor.word, LmTrie::ROOT};
+        const Automaton::State& match = (*automaton_)[to.state];
+        if (match.fail == Automaton::ROOT && match.words < 2 && !pays_more_) {  // at most one, which began with this word
+            const double partial = options_.bias.bonus * match.slope * match.depth;
+            return {from.settled + partial, from.settled, partial > SLACK, options_.bias.bonus * match.slope};
+        }
         if (fusion_ && pays_more_) to.spelled = spelled_after(node.cursor.spelled, token);
         return tracker_.ranking(to, gap);
     }
@@ -202,7 +208,7 @@ double Search::speak_on(const Entry& from, int token) {
     const Reach& reach = reach_[token];
     if (reach.separators == Separators::FIRST) return from.lm.closed + reach.lm;
     if (reach.separators == Separators::NONE)
-        return from.lm.before + fusion_->open(spelled_after(from.lm.spelled, token));
+        return from.lm.before + fusion_->open(spelled_after(nodes_[from.node].cursor.spelled, token));
     const size_t mark = tracker_.mark();
     const double lm = tracker_.speaking(tracker_.advance(nodes_[from.node].cursor, token, from.gap));
     tracker_.release(mark);
@@ -280,9 +286,9 @@ void Search::prune() {
 Search::Entry Search::entry_of(const Fresh& fresh) {
     const int32_t made = node_for(fresh);
     const Node& node = nodes_[made];
-    const double closed = gap_gain_ > 0 ? tracker_.closed(node.cursor, fresh.gap).bias : node.closed;
-    return {made,        fresh.token,  NEVER,  fresh.label, fresh.label,  fresh.bias, fresh.rank, fresh.slope,
-            node.settled, closed, node.across, node.accepts, -1, -1, fresh.gap, fusion_ ? spoken_[made] : Spoken{}};
+    const Spoken lm = fusion_ ? Spoken{fresh.lm, tracker_.spoken(node.cursor), 0.0, NEVER} : Spoken{};
+    return {made, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slope, node.settled,
+            plain_ ? 0.0 : UNKNOWN, node.across, node.accepts, -1, -1, fresh.gap, lm};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.
@@ -292,19 +298,14 @@ int32_t Search::node_for(const Fresh& fresh) {
         if (nodes_[node].token == fresh.token) return node;
     const auto made = static_cast<int32_t>(nodes_.size());
     Node node{from.node, fresh.token, -1, nodes_[from.node].first_child, 0, Cursor{}};
-    if (automaton_ != nullptr || fusion_) node.cursor = tracker_.advance(nodes_[from.node].cursor, fresh.token, from.gap);
+    if (!plain_) node.cursor = tracker_.advance(nodes_[from.node].cursor, fresh.token, from.gap);
+    summarise(node);
     nodes_.push_back(node);
-    summarise(made, fresh.gap);
     nodes_[from.node].first_child = made;
     return made;
 }
 
-void Search::summarise(int32_t index, double gap) {
-    if (automaton_ == nullptr && !fusion_) return;
-    Node& node = nodes_[index];
-    const Tracker::Closed closed = tracker_.closed(node.cursor, gap);
-    if (fusion_)
-        spoken_.push_back({tracker_.speaking(node.cursor), tracker_.spoken(node.cursor), closed.lm, closed.boost, node.cursor.spelled});
+void Search::summarise(Node& node) const {
     if (automaton_ == nullptr) return;
     const int32_t state = node.cursor.state;
     node.next_word = automaton_->at_word_start(state) ? state : automaton_->step(state, SEPARATOR);
@@ -312,7 +313,6 @@ void Search::summarise(int32_t index, double gap) {
         node.across = std::max({node.across, options_.bias.bonus * (*automaton_)[s].slope, pays_more_ ? SLACK : 0.0});
     node.accepts = (*automaton_)[state].accepts;
     node.settled = tracker_.settled(node.cursor);
-    node.closed = closed.bias;
 }
 
 std::vector<Found> Search::finish() const {

@@ -50,22 +50,21 @@ class Search {
         int32_t next_word = Automaton::START;  // state after a separator
         double across = 0.0;                   // slope of the matches that are open there
         uint64_t accepts = 0;
-        double settled = 0.0, closed = 0.0;    // bias if every open match fails; if the word ends here
+        double settled = 0.0;                  // bias if every open match fails
     };
-    struct Spoken {  // what the language model says of a node
+    struct Spoken {  // what the language model says of a prefix
         double open = 0.0;    // closed words and an estimate of the open one
         double before = 0.0;  // without the open one
         double closed = 0.0;  // if the word ends here
-        double boost = NEVER; // what the class is worth then
-        int32_t spelled = LmTrie::ROOT;  // the open word
+        double boost = NEVER;  // what the class is worth then
     };
     struct Entry {
         int32_t node, token;
         double blank, label;       // log probability of the alignments that end in blank / in the last token
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum, with lm.open
         double slope;              // nats that one more character can add to the matches that are open
-        double settled, closed;    // bias if every open match fails; if the word ends here
-        double across;             // the same for matches that go on in a next word
+        double settled, closed;    // bias if every open match fails; if the word ends here (NaN: not yet asked)
+        double across;             // the slope of matches that go on in a next word
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
         double gap;                // of the open word
@@ -89,7 +88,7 @@ class Search {
     struct Reach {  // of a token in the phrases and words
         int32_t length;
         Separators separators;
-        uint8_t kind;      // 0: holds a separator; else its length, KINDS - 1 at most
+        uint8_t kind;      // MUTE: never emitted; 0: holds a separator; else its length, MUTE - 1 at most
         uint64_t first;    // bit of its first character
         double begins;     // nats of the match that it begins at a word's start
         double slope;      // that one more character can add to it
@@ -119,20 +118,21 @@ class Search {
     int32_t state_after(int32_t state, int token);
     int32_t spelled_after(int32_t node, int token);
     void set_floors(double lowest, double reach);
+    void close_words();
     void bound_gain(Candidate* c) const;
     void tighten();
     void prune();
     Entry entry_of(const Fresh& fresh);
     int32_t node_for(const Fresh& fresh);
-    void summarise(int32_t node, double gap);
+    void summarise(Node& node) const;
 
     const Vocabulary& vocabulary_;
     const Automaton* automaton_;
     const SearchOptions options_;
+    const bool plain_;  // neither list nor language model
     const std::optional<Fusion> fusion_;
     Tracker tracker_;
     std::vector<Node> nodes_;
-    std::vector<Spoken> spoken_;  // of each node, with a language model
     std::vector<Entry> beam_, next_, kept_;  // next_: entries of beam_ after the frame, in the same slots
     std::vector<Ranked> order_;
     std::vector<Fresh> fresh_;
@@ -146,7 +146,7 @@ class Search {
     double gap_gain_ = 0;         // nats that a gap can add at most
     int longest_ = 0;             // characters of the longest label
     double begins_ = 0;           // the largest of reach_
-    static constexpr int KINDS = 8, BLOCK = 16;
+    static constexpr int MUTE = 8, KINDS = 9, BLOCK = 16;
     float floors_[KINDS] = {};    // log probability below which no token of a kind can reach the cutoff
     double slope_ = 0, across_ = 0;  // the largest in the beam
     uint64_t accepts_ = 0;           // of any in the beam

@@ -28,8 +28,8 @@ Tracker::Boundary Tracker::close_word(Cursor at, double gap) const {
     }
     if (automaton_ == nullptr) return closed;
     // Longest first: of equal parses the longer phrase at the later end, and a phrase rather than none.
-    for (int32_t s = (*automaton_)[at.state].output; s != Automaton::ROOT; s = (*automaton_)[(*automaton_)[s].fail].output) {
-        const int32_t phrase = (*automaton_)[s].phrase, words = (*automaton_)[s].words;
+    for (int32_t s = automaton_->output(at.state); s != Automaton::ROOT; s = automaton_->output((*automaton_)[s].fail)) {
+        const int32_t phrase = automaton_->phrase(s), words = (*automaton_)[s].words;
         if (automaton_->terms(phrase).bonus < 0) {
             closed.penalty += options_.bonus * automaton_->terms(phrase).bonus;
             continue;

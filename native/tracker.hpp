@@ -10,8 +10,9 @@
 //         + adaptive * gap(tokens of the occurrence)              6.2: depends on the frames, see below
 //         + unigram * max(0, class - lm(words of the occurrence)) 6.3: a function of the words alone
 // where lm() is what the language model itself says of these words after those before them, and class what it says of its
-// class word in their place: weight * (log P(<boost> | words before) + log(share of the list)) + word_bonus, once for
-// the whole phrase. The words after the phrase have its words in their history, as without a list: so the model's part of
+// class word in their place, once for the whole phrase:
+//     class = weight * log P(<boost> | words before) + word_bonus + list_prior * log(the phrase's share of the list).
+// The words after the phrase have its words in their history, as without a list: so the model's part of
 // a text's score is the same with and without a list, and only what is paid differs.
 //
 // Gaps. A token's gap is how much less likely it was than the best, in the frame in which it was put to its prefix
@@ -43,7 +44,7 @@ constexpr double SLACK = 1e-6;  // nats by which comparisons are widened against
 constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
 struct BiasOptions {
-    double bonus, adaptive, unigram;  // multiply what Automaton::Terms says
+    double bonus, adaptive, unigram, list_prior;
 };
 
 // Place in the text of one prefix.
@@ -88,7 +89,7 @@ class Tracker {
     // What unigram boosting adds to a match through `state` that began where the class is worth `boost`.
     double class_gain(double boost, double share, double lm) const {
         return boost == NEVER || share == NEVER ? 0.0
-                                                : options_.unigram * std::max(0.0, boost + fusion_->share(share) - lm);
+                                                : options_.unigram * std::max(0.0, boost + options_.list_prior * share - lm);
     }
     // The parse that `closed` pays, last part first.
     std::vector<Parsed> parse(Cursor at, double gap) const;

@@ -23,6 +23,7 @@ class Vocabulary {
     const Symbol* begin(int token) const { return symbols_.data() + offsets_[token]; }
     const Symbol* end(int token) const { return symbols_.data() + offsets_[token + 1]; }
     int length(int token) const { return offsets_[token + 1] - offsets_[token]; }
+    int symbols() const { return static_cast<int>(index_.size()); }  // different ones
     // NO_SYMBOL for a character that no label holds.
     Symbol symbol(char32_t character) const;
     // Whether some sequence of labels spells these symbols (which begin with a separator) up to a word's end.

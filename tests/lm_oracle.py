@@ -98,4 +98,4 @@ class Speaker:
             return 0.0
         word = self.log_prob(self.name(["<s>", *before][-1]), "<boost>" if self.boost else "<unk>")
         share = self.o.list_prior * math.log(weight / self.total)
-        return self.o.unigram * max(0.0, self.o.lm_weight * (word + share) + self.o.word_bonus - lm)
+        return self.o.unigram * max(0.0, self.o.lm_weight * word + share + self.o.word_bonus - lm)
