@@ -19,6 +19,7 @@
 #include "automaton.hpp"
 #include "lmtrie.hpp"
 #include "ngram_bindings.hpp"
+#include "phone_bindings.hpp"
 #include "search.hpp"
 #include "words.hpp"
 
@@ -178,6 +179,7 @@ nb::tuple align_python(const LogProbs& log_probs, const std::vector<int32_t>& to
 
 NB_MODULE(_core, m) {
     bind_ngram(m);
+    bind_phones(m);
     nb::class_<Vocabulary>(m, "Vocabulary")
         .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank) {
             std::vector<std::u32string> labels;

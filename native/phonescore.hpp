@@ -1,0 +1,21 @@
+// CTC scores of texts whose words may be said, or spelled, in several ways.
+#pragma once
+#include "labelgraph.hpp"
+
+namespace asrbias {
+
+// Log of the summed probability of every alignment of every way through the text; IMPOSSIBLE where there is none.
+// (Ways of equal labels count each: a word's graph should hold a label sequence once.)
+double text_score(const Frames& frames, const Words& words);
+
+struct WordTimes {
+    std::vector<int32_t> first, last;          // frames with a label of each word, both included; -1 for an empty word
+    std::vector<std::vector<int32_t>> labels;  // of each word
+    double score;
+};
+
+// The best single alignment (Viterbi) of the text; on a tie the one that moves on later. It keeps a pointer for each
+// state and frame, so it is for stretches of speech, not for hours. Throws std::invalid_argument where there is none.
+WordTimes best_way(const Frames& frames, const Words& words);
+
+}  // namespace asrbias
