@@ -48,17 +48,17 @@ class DecodeOptions:
     phrase_threshold: float = 10.0  # the same for tokens that continue a listed phrase, whatever their rank
     beam_threshold: float = 12.0  # nats below the best hypothesis (open matches not counted) that one may be
 
-    bonus: float = 0.5  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
+    bonus: float = 1.0  # nats per character of a listed phrase, for long phrases (phrases.py); the dial of biasing
 
-    adaptive: float = 0.25  # 0..1: share that a listed token is paid of what it lacks to the best; 0: none (paper, 6.2)
-    adaptive_cap: float = 8.0  # nats: a token is taken to lack this much at most
+    adaptive: float = 0.0  # 0..1: share that a listed token is paid of what it lacks to the best; 0: none (paper, 6.2)
+    adaptive_cap: float = 4.0  # nats: a token is taken to lack this much at most
     adaptive_top: Top = "label"  # the best: the frame's likeliest label, or the likeliest prefix ("prefix")
-    adaptive_top_k: int = 32  # likeliest tokens of a frame, among which a token must be to be paid
+    adaptive_top_k: int = 8  # likeliest tokens of a frame, among which a token must be to be paid
 
     # With a language model:
     lm_weight: float = 0.5  # factor of its natural-log probabilities
     word_bonus: float = 1.0  # nats for each word: a model's probabilities alone favour few words
-    unknown_penalty: float = -15.0  # nats for each word that the model does not know, added to the cost of its <unk>
+    unknown_penalty: float = -3.0  # nats for each word that the model does not know, added to the cost of its <unk>
     unigram: float = 1.0  # 0..1: share of the class's gain that a listed phrase is paid; 0: none (paper, 6.3)
     list_prior: float = 1.0  # nats that a phrase of a list e times as long is paid less in it (paper: lm_weight)
     boost_word: str = "<boost>"  # the model's word that stands for what is listed; where it has none, its <unk> does

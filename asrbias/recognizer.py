@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,19 @@ def load(
 
     folder = find_model(name)
     return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
+
+
+def own_decode_options(folder: Path) -> DecodeOptions | None:
+    """What was tuned for a model: decode.json in its folder, if any. Raises ModelError if it is damaged."""
+    from asrbias.model import ModelError
+
+    path = folder / "decode.json"
+    if not path.is_file():
+        return None
+    try:
+        return DecodeOptions(**json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path} cannot be used ({error}); take it anew from where the model came.") from error
 
 
 def find_language_model(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ import json
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from asrbias.decoder import DecodeOptions, UnusableEntityWarning
 from asrbias.entities import EntityList
-from asrbias.recognizer import OWN_LM, STARTER, Recognizer, find_language_model, find_model, load
+from asrbias.recognizer import OWN_LM, STARTER, Recognizer, find_language_model, find_model, load, own_decode_options
 from asrbias.transcript import Transcript
 
 
@@ -76,7 +77,7 @@ def _fingerprint(arguments: argparse.Namespace) -> str:
     folder = find_model(arguments.model)
     lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
     found = hashlib.sha256()
-    for path in (folder / "model.safetensors", lm):
+    for path in (folder / "model.safetensors", folder / "decode.json", lm):
         found.update(hashlib.sha256(path.read_bytes() if path is not None and path.is_file() else b"").digest())
     return found.hexdigest()
 
@@ -87,7 +88,7 @@ def _recognizer(arguments: argparse.Namespace) -> Recognizer:
         arguments.model,
         device=arguments.device,
         lm=None if arguments.no_lm else arguments.lm or OWN_LM,
-        decode=DecodeOptions(**given) if given else None,
+        decode=replace(own_decode_options(find_model(arguments.model)) or DecodeOptions(), **given) if given else None,
     )
 
 

@@ -23,8 +23,6 @@ EVERYTHING = DecodeOptions(
     token_threshold=math.inf,
     phrase_threshold=math.inf,
     beam_threshold=math.inf,
-    bonus=1.0,
-    adaptive=0.0,
 )
 
 words = st.text("ab", min_size=1, max_size=3)

@@ -18,7 +18,7 @@ from asrbias.entities import Entity, EntityList
 from asrbias.lm import LanguageModelError
 from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
 from asrbias.model import Model, ModelError
-from asrbias.recognizer import MODELS, RecognizeOptions, Recognizer, load
+from asrbias.recognizer import MODELS, RecognizeOptions, Recognizer, load, own_decode_options
 from asrbias.tokens import Vocabulary
 from asrbias.transcript import build_transcript
 
@@ -326,3 +326,12 @@ def test_a_language_model_that_is_none_is_refused(tmp_path: Path) -> None:
         load(lm=tmp_path / "lm.arpa")
     with pytest.raises(TypeError, match="lm is int; give a LanguageModel"):
         load(lm=3)  # type: ignore[arg-type]
+
+
+def test_the_options_in_a_models_folder_are_used_and_a_damaged_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "decode.json").write_text('{"beam": 7, "bonus": 0.5}')
+    assert own_decode_options(tmp_path) == DecodeOptions(beam=7, bonus=0.5)
+    assert own_decode_options(MODELS) is None
+    (tmp_path / "decode.json").write_text('{"beem": 7}')
+    with pytest.raises(ModelError, match=r"decode.json cannot be used \(.*beem"):
+        own_decode_options(tmp_path)
