@@ -79,6 +79,10 @@ def load(
     from asrbias.model import load_model
 
     folder = find_model(name)
+    if decode is None:
+        decode = own_decode_options(folder)
+        if decode is not None and options is not None:  # what is asked for must not be capped by what was tuned
+            decode = replace(decode, nbest=max(decode.nbest, options.nbest))
     return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
 
 
