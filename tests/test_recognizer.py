@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -297,7 +298,9 @@ def test_the_demo_names_come_out_right_with_the_list(starter: Recognizer) -> Non
     if not (DEMO / "demo.jsonl").is_file():
         pytest.skip("the demo's recordings are not in this checkout")
     lines = [json.loads(line) for line in (DEMO / "demo.jsonl").read_text().splitlines()]
-    strong = load(decode=DecodeOptions(bonus=2.5))  # as recipes/starter/demo.py
+    tuned = own_decode_options(MODELS / "starter")
+    assert tuned is not None
+    strong = load(decode=replace(tuned, bonus=2.5))  # as recipes/starter/demo.py
     spoken = found = without = 0
     for line in lines:
         text = line["text"].lower()

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 import asrbias
+from asrbias.recognizer import find_model, own_decode_options
 from asrbias.transcribe_command import coloured
 
 FOLDER = Path(__file__).parent / "demo"
@@ -25,7 +27,8 @@ BONUS = 2.5  # nats per character: lists of some 40 names, each of which is like
 def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     start = time.perf_counter()
-    recognizer = asrbias.load(decode=asrbias.DecodeOptions(bonus=BONUS))
+    tuned = own_decode_options(find_model("starter")) or asrbias.DecodeOptions()
+    recognizer = asrbias.load(decode=replace(tuned, bonus=BONUS))
     console.print(f"starter model loaded in {time.perf_counter() - start:.1f} s\n")
     lines = [json.loads(line) for line in (FOLDER / "demo.jsonl").read_text(encoding="utf-8").splitlines()]
     for line in lines:
