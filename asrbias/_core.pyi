@@ -19,7 +19,15 @@ class Vocabulary:
 
 class Automaton:
     def __init__(
-        self, vocabulary: Vocabulary, phrases: str, *, bonus: Float64, adaptive: Float64, share: Float64
+        self,
+        vocabulary: Vocabulary,
+        phrases: str,
+        *,
+        bonus: Float64,
+        adaptive: Float64,
+        share: Float64,
+        length: Float64,
+        common: Float64,
     ) -> None: ...
     @property
     def unusable(self) -> list[int]: ...
@@ -53,6 +61,10 @@ class SearchOptions:
         word_bonus: float,
         unknown_penalty: float,
         list_prior: float,
+        settled_beam: int,
+        guard_character: float,
+        guard_list: float,
+        guard_common: float,
     ) -> None: ...
 
 def decode(
@@ -87,3 +99,36 @@ class NGram:
     def word(self, id: int) -> bytes: ...
     def unigram(self, id: int) -> float: ...
     def sentence(self, words: Sequence[str]) -> list[float]: ...
+
+# --- words as graphs of labels (native/phone_bindings.cpp) ---
+
+# first and last word, the graphs of the words put in, first and last frame of their labels
+Swap = tuple[int, int, Sequence[LabelGraph], int, int]
+
+class LabelGraph:
+    def __init__(self, nodes: int, arcs: Sequence[tuple[int, int, int]]) -> None: ...
+    @property
+    def empty(self) -> bool: ...
+
+class Frames:
+    def __init__(self, log_probs: Float32, blank: int) -> None: ...
+    def __len__(self) -> int: ...
+
+def text_scores(frames: Frames, texts: Sequence[Sequence[LabelGraph]]) -> list[float]: ...
+def best_way(frames: Frames, words: Sequence[LabelGraph]) -> tuple[list[int], list[int], list[list[int]], float]: ...
+
+class Exchange:
+    def __init__(self, frames: Frames, words: Sequence[LabelGraph]) -> None: ...
+    @property
+    def score(self) -> float: ...
+    def exchanged(self, swaps: Sequence[Swap]) -> list[float]: ...
+
+class LabelTree:
+    def __init__(
+        self, labels: Sequence[int], offsets: Sequence[int], owners: Sequence[int], reward: Sequence[float]
+    ) -> None: ...
+    @property
+    def nodes(self) -> int: ...
+    def spot(
+        self, log_probs: Float32, blank: int, cost: float, slack: float, keep: int
+    ) -> list[tuple[int, int, int, float]]: ...

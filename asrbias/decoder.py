@@ -209,7 +209,9 @@ class Decoder:
         )
 
     def _run(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[list[Hypothesis]]:
-        o = self.options
+        o = self.options.dialled()
+        if self.options.bias == 0.0:
+            lists = [None] * len(lists)
         options = _core.SearchOptions(
             beam=o.beam,
             nbest=o.nbest,
@@ -227,6 +229,10 @@ class Decoder:
             word_bonus=o.word_bonus,
             unknown_penalty=o.unknown_penalty,
             list_prior=o.list_prior,
+            settled_beam=o.settled_beam,
+            guard_character=o.guard_character,
+            guard_list=o.guard_list,
+            guard_common=o.guard_common,
         )
         automata = [phrases.automaton if phrases is not None else None for phrases in lists]
         try:

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asrbias import _core
+from asrbias.commonwords import COMMON_WORDS
 from asrbias.entities import EntityList
 from asrbias.phrasetable import PhraseTable, spelled
 from asrbias.text import fold
@@ -127,7 +128,15 @@ def compile_automaton(vocabulary: _core.Vocabulary, table: PhraseTable) -> _core
         )
     terms = phrase_terms(table)
     texts = "\n".join(table.texts)
-    return _core.Automaton(vocabulary, texts, bonus=terms.bonus, adaptive=terms.adaptive, share=terms.share)
+    return _core.Automaton(
+        vocabulary,
+        texts,
+        bonus=terms.bonus,
+        adaptive=terms.adaptive,
+        share=terms.share,
+        length=terms.length,
+        common=terms.common,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +146,8 @@ class PhraseTerms:
     bonus: npt.NDArray[np.float64]  # [P] in units of `DecodeOptions.bonus`
     adaptive: npt.NDArray[np.float64]  # [P] in units of `DecodeOptions.adaptive`; 0 or more
     share: npt.NDArray[np.float64]  # [P] natural log of its share of the list's weight; -inf: no unigram boosting
+    length: npt.NDArray[np.float64]  # [P] characters, inner spaces counted
+    common: npt.NDArray[np.float64]  # [P] 1 where every word is a common English one, else 0
 
 
 def phrase_terms(table: PhraseTable) -> PhraseTerms:
@@ -150,7 +161,13 @@ def phrase_terms(table: PhraseTable) -> PhraseTerms:
     _, first = np.unique(table.entity[boosted], return_index=True)
     share = np.full(len(table), -np.inf)
     share[boosted] = np.log(weight[boosted] / (weight[boosted][first].sum() or 1.0))
-    return PhraseTerms(weight * length * length / (length + SHORT), boosted.astype(np.float64), share)
+    bonus = weight * length * length / (length + SHORT)
+    common = np.fromiter(map(_is_common, table.texts), np.float64, len(table))
+    return PhraseTerms(bonus, boosted.astype(np.float64), share, length, common)
+
+
+def _is_common(text: str) -> bool:
+    return text in COMMON_WORDS or (" " in text and COMMON_WORDS.issuperset(text.split(" ")))
 
 
 def compile_words(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _CONTROL = re.compile(r"<.+>|\[.+\]").fullmatch  # "<blank>", "[PAD]": never emitted
 _MOST_SHOWN = 12  # characters of another script that a reason names
 SHORT = 3  # letters; a form of so few fires by accident
+# What a decoder does about risky entities (native/guard.hpp); the starter's has a guard.
+GUARDED = "A decoder with a guard (guard_character) writes risky ones only where they are heard clearly."
 Status = Literal["used", "risky", "merged", "dropped"]
 
 
@@ -64,7 +66,8 @@ class Report:
             for row in (heading, *cells)
         ]
         total = ", ".join(f"{n} {status}" for status, n in self.counts.items())
-        return "\n".join([*lines, "", f"{len(self.rows)} entities: {total}.", *self.notes])
+        risk = [GUARDED] if self.count("risky") else []
+        return "\n".join([*lines, "", f"{len(self.rows)} entities: {total}.", *risk, *self.notes])
 
 
 def _width(text: str) -> int:

@@ -39,6 +39,8 @@ class Automaton {
         double bonus;    // in units of the decoder's `bonus` option
         float adaptive;  // share of the decoder's `adaptive` option, 0 or more
         float share;     // log of its share of the list's weight; -inf: the language model's class is not for it
+        float length;    // characters, for the guard
+        float common;    // 1 for common words
     };
 
     // phrases: matching forms joined by '\n'. terms: one a phrase.
@@ -59,6 +61,7 @@ class Automaton {
     // This state or the nearest one along the fail arcs at which a phrase ends; ROOT if none.
     int32_t output(int32_t state) const { return states_[state].ends ? ends_[state].output : ROOT; }
     int32_t phrase(int32_t state) const { return ends_[state].phrase; }  // row of the phrase that ends here, or -1
+    size_t phrases() const { return terms_.size(); }
     const Terms& terms(int32_t phrase) const { return terms_[phrase]; }
     // The largest of any phrase through a state: of Terms' fields those that the state does not hold.
     float adaptive(int32_t state) const { return ends_[state].adaptive; }

@@ -45,13 +45,16 @@ std::u32string from_utf8(const std::string& text) {
     return out;
 }
 
-std::vector<Automaton::Terms> phrase_terms(const Doubles& bonus, const Doubles& adaptive, const Doubles& share) {
+std::vector<Automaton::Terms> phrase_terms(const Doubles& bonus, const Doubles& adaptive, const Doubles& share,
+                                           const Doubles& length, const Doubles& common) {
     const size_t count = bonus.shape(0);
-    if (adaptive.shape(0) != count || share.shape(0) != count) throw std::invalid_argument("there must be as many of each term");
+    for (const Doubles* term : {&adaptive, &share, &length, &common})
+        if (term->shape(0) != count) throw std::invalid_argument("there must be as many of each term");
+    const auto at = [](const Doubles& term, size_t i) { return static_cast<float>(term.data()[i]); };
     std::vector<Automaton::Terms> terms;
     terms.reserve(count);
     for (size_t i = 0; i < count; ++i)
-        terms.push_back({bonus.data()[i], static_cast<float>(adaptive.data()[i]), static_cast<float>(share.data()[i])});
+        terms.push_back({bonus.data()[i], at(adaptive, i), at(share, i), at(length, i), at(common, i)});
     return terms;
 }
 
@@ -93,11 +96,10 @@ void check_values(const float* values, int frames, int size) {
     }
 }
 
-std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
-                               const SearchOptions& options, const float* values, int frames) {
+std::vector<Result> search_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
+                               const SearchOptions& options, const std::vector<int32_t>& unpaid, const float* values, int frames) {
     const int size = vocabulary.size();
-    check_values(values, frames, size);
-    Search search(vocabulary, automaton, lm, options);
+    Search search(vocabulary, automaton, lm, options, unpaid);
     for (int t = 0; t < frames; ++t)
         if (!search.step(values + static_cast<size_t>(t) * size))
             throw std::invalid_argument("no label sequence is possible up to frame " + std::to_string(t) +
@@ -111,6 +113,26 @@ std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* au
         results.push_back(std::move(result));
     }
     return results;
+}
+
+// Until nothing in the best hypothesis fails the guard; other hypotheses with something that does are left out.
+std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
+                               const SearchOptions& options, const float* values, int frames) {
+    check_values(values, frames, vocabulary.size());
+    std::vector<int32_t> unpaid;
+    if (automaton == nullptr || !options.guard.on()) return search_one(vocabulary, automaton, lm, options, unpaid, values, frames);
+    const Guard guard(*automaton, options.guard, values, frames, vocabulary.size(), vocabulary.blank());
+    for (;;) {
+        std::vector<Result> results = search_one(vocabulary, automaton, lm, options, unpaid, values, frames), sound;
+        std::vector<int32_t> failing;
+        for (Result& result : results) {
+            const auto fails = guard.failing(result.words, result.found.tokens, result.alignment, unpaid);
+            if (&result == &results[0]) failing = fails;
+            if (fails.empty()) sound.push_back(std::move(result));
+        }
+        if (failing.empty()) return sound;
+        unpaid.insert(unpaid.end(), failing.begin(), failing.end());
+    }
 }
 
 // What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, lm, [word]).
@@ -188,10 +210,11 @@ NB_MODULE(_core, m) {
         }, nb::arg("spelled"), nb::arg("blank"));
     nb::class_<Automaton>(m, "Automaton")
         .def("__init__", [](Automaton* self, const Vocabulary& vocabulary, const std::string& phrases, const Doubles& bonus,
-                            const Doubles& adaptive, const Doubles& share) {
+                            const Doubles& adaptive, const Doubles& share, const Doubles& length, const Doubles& common) {
             nb::gil_scoped_release released;
-            new (self) Automaton(vocabulary, from_utf8(phrases), phrase_terms(bonus, adaptive, share));
-        }, nb::arg("vocabulary"), nb::arg("phrases"), nb::kw_only(), nb::arg("bonus"), nb::arg("adaptive"), nb::arg("share"))
+            new (self) Automaton(vocabulary, from_utf8(phrases), phrase_terms(bonus, adaptive, share, length, common));
+        }, nb::arg("vocabulary"), nb::arg("phrases"), nb::kw_only(), nb::arg("bonus"), nb::arg("adaptive"), nb::arg("share"),
+           nb::arg("length"), nb::arg("common"))
         .def_prop_ro("unusable", &Automaton::unusable)
         .def_prop_ro("empty", &Automaton::empty)
         .def_prop_ro("bytes", &Automaton::bytes)
@@ -206,14 +229,17 @@ NB_MODULE(_core, m) {
         .def("__init__", [](SearchOptions* self, int beam, int nbest, int top_k, double token_threshold,
                             double phrase_threshold, double beam_threshold, double bonus, double adaptive, double unigram,
                             double gap_cap, int gap_top_k, bool gap_prefix, double lm_weight, double word_bonus,
-                            double unknown_penalty, double list_prior) {
-            new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold,
+                            double unknown_penalty, double list_prior, int settled_beam, double guard_character,
+                            double guard_list, double guard_common) {
+            new (self) SearchOptions{beam, nbest, top_k, token_threshold, phrase_threshold, beam_threshold, settled_beam,
                                      {bonus, adaptive, unigram, list_prior}, gap_cap, gap_top_k, gap_prefix,
-                                     {lm_weight, word_bonus, unknown_penalty}};
+                                     {lm_weight, word_bonus, unknown_penalty},
+                                     {guard_character, guard_list, guard_common}};
         }, nb::kw_only(), nb::arg("beam"), nb::arg("nbest"), nb::arg("top_k"), nb::arg("token_threshold"),
            nb::arg("phrase_threshold"), nb::arg("beam_threshold"), nb::arg("bonus"), nb::arg("adaptive"),
            nb::arg("unigram"), nb::arg("gap_cap"), nb::arg("gap_top_k"), nb::arg("gap_prefix"), nb::arg("lm_weight"),
-           nb::arg("word_bonus"), nb::arg("unknown_penalty"), nb::arg("list_prior"));
+           nb::arg("word_bonus"), nb::arg("unknown_penalty"), nb::arg("list_prior"),
+           nb::arg("settled_beam"), nb::arg("guard_character"), nb::arg("guard_list"), nb::arg("guard_common"));
     m.def("decode", [](const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
                        const nb::list& automata, const LmTrie* lm, int threads) {
         std::vector<const Automaton*> pointers;

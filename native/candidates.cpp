@@ -137,6 +137,7 @@ void Search::close_words() {
             entry.closed = closed.bias;
             entry.lm.closed = closed.lm;
             entry.lm.boost = closed.boost;
+            entry.lm.history = closed.history;
             if (next_[slot].gap == entry.gap) next_[slot].closed = entry.closed;
             next_[slot].lm = entry.lm;
         }

@@ -5,7 +5,9 @@
 namespace asrbias {
 
 // Log of the summed probability of every alignment of every way through the text; IMPOSSIBLE where there is none.
-// (Ways of equal labels count each: a word's graph should hold a label sequence once.)
+// (Ways of equal labels count each: a word's graph should hold a label sequence once.) At the ends of the stretch of states
+// that are alive, what is some 460 nats less probable than the best of its frame is left out: nothing of a text that fits
+// its frames anyhow, but a text that has nothing to do with minutes of speech may score still lower than it should.
 double text_score(const Frames& frames, const Words& words);
 
 struct WordTimes {

@@ -19,10 +19,11 @@ double log_add(double a, double b) {
 }  // namespace
 
 Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words,
-               const SearchOptions& options)
+               const SearchOptions& options, const std::vector<int32_t>& unpaid)
     : vocabulary_(vocabulary), automaton_(automaton), options_(options), plain_(automaton == nullptr && words == nullptr),
+      settled_beam_(automaton != nullptr ? options.settled_beam : 0),
       fusion_(words != nullptr ? std::optional<Fusion>(std::in_place, *words, options.lm) : std::nullopt),
-      tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias) {
+      tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias, unpaid) {
     nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
     if (automaton_ != nullptr) {
         steepest_ = automaton_->steepest() * options.bias.bonus;
@@ -33,7 +34,7 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const L
     }
     if (fusion_) word_walks_.resize(size_t{1} << WALK_BITS, {~uint64_t{0}, 0});
     summarise(nodes_[0]);
-    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, plain_ ? 0.0 : UNKNOWN, 0.0, nodes_[0].accepts, -1, -1, 0.0, {}});
+    beam_.push_back({0, -1, 0.0, NEVER, 0.0, 0.0, 0.0, steepest_, 0.0, plain_ ? 0.0 : UNKNOWN, 0.0, nodes_[0].accepts, -1, -1, 0.0, 0, {}});
     if (automaton_ != nullptr) beam_[0].rank = beam_[0].bias = tracker_.ranking(nodes_[0].cursor, 0.0).bias;
     reach_tokens();
     found_.resize(vocabulary.size() + 1);
@@ -75,7 +76,6 @@ bool Search::step(const float* log_probs) {
     if (gap_gain_ > 0) gap_floor_ = kth_token(log_probs, std::numeric_limits<float>::lowest(), options_.gap_top_k);
     stay(log_probs);
     choose_tokens(log_probs);
-    fresh_.clear();
     if (!tokens_.empty()) extend();
     prune();
     return !beam_.empty();
@@ -107,17 +107,9 @@ void Search::stay(const float* log_probs) {
         leader_ = std::max(leader_, entry.total + entry.settled + entry.lm.open);
     }
     if (gap_gain_ > 0) merge_gaps(log_probs);
-    set_cutoff();
-}
-
-void Search::set_cutoff() {
-    cutoff_ = leader_ - options_.beam_threshold;
-    const auto beam = static_cast<size_t>(options_.beam);
-    if (next_.size() < beam) return;
-    ranks_.clear();
-    for (const Entry& entry : next_) ranks_.push_back(entry.rank);
-    std::nth_element(ranks_.begin(), ranks_.begin() + (beam - 1), ranks_.end(), std::greater<>());
-    cutoff_ = std::max(cutoff_, ranks_[beam - 1]);
+    fresh_.clear();
+    rank_cutoff_ = settled_cutoff_ = leader_ - options_.beam_threshold;
+    set_cutoffs();
 }
 
 void Search::extend() {
@@ -174,9 +166,33 @@ bool Search::rank_extension(const Entry& from, const Candidate& token, bool need
         lm = speak_on(from, token.token);
     }
     const double rank = label + bias + lm;
-    if (!(rank >= cutoff_) || label == NEVER) return false;
-    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, settled, rank, slope, lm, gap};
+    if (!reaches(rank, label + settled + lm) || label == NEVER) return false;
+    const uint64_t future = plain_ ? 0 : future_of(from, token.token);
+    *fresh = {static_cast<int32_t>(&from - beam_.data()), token.token, label, bias, settled, rank, slope, lm, gap, future};
     return true;
+}
+
+// Tracker::future and the last token of an extension.
+uint64_t Search::future_of(const Entry& from, int token) {
+    const Reach& reach = reach_[token];
+    const Node& node = nodes_[from.node];
+    Cursor to = node.cursor;
+    uint64_t history = from.lm.history;
+    if (reach.separators == Separators::NONE) {
+        if (automaton_ != nullptr) to.state = state_after(to.state, token);
+        if (fusion_) to.spelled = spelled_after(to.spelled, token);
+        if (automaton_ != nullptr && (*automaton_)[to.state].words > 1) return Tracker::mix(tracker_.future(to), static_cast<uint64_t>(token));
+        history = tracker_.history(to);
+    } else if (reach.separators == Separators::FIRST && (automaton_ == nullptr || node.next_word == Automaton::START)) {
+        to.state = automaton_ != nullptr ? automaton_->word_state(token) : Automaton::START;
+        to.spelled = fusion_ ? fusion_->trie().start(token) : LmTrie::ROOT;
+    } else {
+        const size_t mark = tracker_.mark();
+        const uint64_t future = tracker_.future(tracker_.advance(node.cursor, token, from.gap));
+        tracker_.release(mark);
+        return Tracker::mix(future, static_cast<uint64_t>(token));
+    }
+    return Tracker::mix(Tracker::future(history, to.state, to.spelled), static_cast<uint64_t>(token));
 }
 
 Tracker::Ranking Search::walk_phrases(const Entry& from, int token, double gap) {
@@ -246,68 +262,36 @@ int32_t Search::spelled_after(int32_t node, int token) {
     return walk.state;
 }
 
-// Enough extensions were collected to know a higher cutoff.
-void Search::tighten() {
-    ranks_.clear();
-    for (const Entry& entry : next_) ranks_.push_back(entry.rank);
-    for (const Fresh& fresh : fresh_) ranks_.push_back(fresh.rank);
-    const auto nth = ranks_.begin() + (options_.beam - 1);
-    std::nth_element(ranks_.begin(), nth, ranks_.end(), std::greater<>());
-    cutoff_ = std::max(cutoff_, *nth);
-    const double cutoff = cutoff_;
-    fresh_.erase(std::remove_if(fresh_.begin(), fresh_.end(), [cutoff](const Fresh& f) { return f.rank < cutoff; }),
-                 fresh_.end());
-}
-
-void Search::prune() {
-    double best = leader_;
-    for (const Fresh& fresh : fresh_) best = std::max(best, fresh.label + fresh.settled + fresh.lm);
-    const double floor = std::max(best - options_.beam_threshold, -1e300);
-    const auto stayed = static_cast<int32_t>(next_.size());
-    order_.clear();
-    for (int32_t i = 0; i < stayed; ++i)
-        if (next_[i].rank >= floor) order_.push_back({next_[i].rank, i});
-    for (int32_t i = 0; i < static_cast<int32_t>(fresh_.size()); ++i)
-        if (fresh_[i].rank >= floor) order_.push_back({fresh_[i].rank, stayed + i});
-    const auto better = [](const Ranked& a, const Ranked& b) { return a.rank != b.rank ? a.rank > b.rank : a.index < b.index; };
-    if (order_.size() > static_cast<size_t>(options_.beam)) {
-        std::nth_element(order_.begin(), order_.begin() + options_.beam, order_.end(), better);
-        order_.resize(options_.beam);
-    }
-    std::sort(order_.begin(), order_.end(), better);
-    kept_.clear();
-    for (const Ranked& ranked : order_) {
-        kept_.push_back(ranked.index < stayed ? next_[ranked.index] : entry_of(fresh_[ranked.index - stayed]));
-        nodes_[kept_.back().node].slot = static_cast<int32_t>(kept_.size()) - 1;
-    }
-    beam_.swap(kept_);
-}
-
 Search::Entry Search::entry_of(const Fresh& fresh) {
     const int32_t made = node_for(fresh);
     const Node& node = nodes_[made];
-    const Spoken lm = fusion_ ? Spoken{fresh.lm, tracker_.spoken(node.cursor), 0.0, NEVER} : Spoken{};
+    const Spoken lm = fusion_ ? Spoken{fresh.lm, tracker_.spoken(node.cursor), 0.0, NEVER, 0} : Spoken{};
     return {made, fresh.token, NEVER, fresh.label, fresh.label, fresh.bias, fresh.rank, fresh.slope, node.settled,
-            plain_ ? 0.0 : UNKNOWN, node.across, node.accepts, -1, -1, fresh.gap, lm};
+            plain_ ? 0.0 : UNKNOWN, node.across, node.accepts, -1, -1, fresh.gap, fresh.future, lm};
 }
 
 // A prefix that fell out of the beam and comes back is the same node, so that its extensions still merge.
 int32_t Search::node_for(const Fresh& fresh) {
-    const Entry& from = beam_[fresh.slot];
-    for (int32_t node = nodes_[from.node].first_child; node >= 0; node = nodes_[node].sibling)
-        if (nodes_[node].token == fresh.token) return node;
-    const auto made = static_cast<int32_t>(nodes_.size());
-    Node node{from.node, fresh.token, -1, nodes_[from.node].first_child, 0, Cursor{}};
-    if (!plain_) node.cursor = tracker_.advance(nodes_[from.node].cursor, fresh.token, from.gap);
-    summarise(node);
-    nodes_.push_back(node);
-    nodes_[from.node].first_child = made;
-    return made;
+    const int32_t parent = beam_[fresh.slot].node;
+    const double gap = beam_[fresh.slot].gap;
+    int32_t at = nodes_[parent].first_child;
+    while (at >= 0 && nodes_[at].token != fresh.token) at = nodes_[at].sibling;
+    const bool known = at >= 0;
+    if (known && gap_gain_ == 0) return at;
+    if (!known) {
+        at = static_cast<int32_t>(nodes_.size());
+        nodes_.push_back({parent, fresh.token, -1, nodes_[parent].first_child, 0, Cursor{}});
+        nodes_[parent].first_child = at;
+    }
+    if (!plain_) nodes_[at].cursor = tracker_.advance(nodes_[parent].cursor, fresh.token, gap);
+    summarise(nodes_[at]);
+    return at;
 }
 
 void Search::summarise(Node& node) const {
     if (automaton_ == nullptr) return;
     const int32_t state = node.cursor.state;
+    node.across = 0.0;
     node.next_word = automaton_->at_word_start(state) ? state : automaton_->step(state, SEPARATOR);
     for (int32_t s = node.next_word; s != Automaton::START; s = (*automaton_)[s].fail)
         node.across = std::max({node.across, options_.bias.bonus * (*automaton_)[s].slope, pays_more_ ? SLACK : 0.0});

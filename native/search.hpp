@@ -3,6 +3,8 @@
 //
 // What phrases pay, and what of it ranking sees, is written in tracker.hpp; what the language model says, in fusion.hpp.
 //
+// Prefixes that no future can tell apart compete with each other first (prune.cpp).
+//
 // A prefix has one parent and one last token, so an extension can only merge with a prefix already in the beam:
 // beam entries know their parents, and no hash map is needed.
 #pragma once
@@ -10,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "guard.hpp"
 #include "tracker.hpp"
 
 namespace asrbias {
@@ -17,11 +20,13 @@ namespace asrbias {
 struct SearchOptions {
     int beam, nbest, top_k;
     double token_threshold, phrase_threshold, beam_threshold;
+    int settled_beam;  // see prune.cpp
     BiasOptions bias;
     double gap_cap;   // nats that a gap is at most
     int gap_top_k;    // tokens of a frame that can have one
     bool gap_prefix;  // measured from the best prefix rather than from the frame's best label
     LmOptions lm;
+    GuardOptions guard;
 };
 
 struct Found {
@@ -33,7 +38,9 @@ struct Found {
 class Search {
   public:
     // automaton, words: null without a list, without a language model.
-    Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words, const SearchOptions& options);
+    // unpaid: phrases that are worth nothing.
+    Search(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* words, const SearchOptions& options,
+           const std::vector<int32_t>& unpaid);
     Search(const Search&) = delete;  // parts of it point to each other
     Search& operator=(const Search&) = delete;
     // log_probs: a frame, V of them. False if no label sequence is possible any more.
@@ -57,6 +64,7 @@ class Search {
         double before = 0.0;  // without the open one
         double closed = 0.0;  // if the word ends here
         double boost = NEVER;  // what the class is worth then
+        uint64_t history = 0;  // Tracker::history then
     };
     struct Entry {
         int32_t node, token;
@@ -68,15 +76,22 @@ class Search {
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
         double gap;                // of the open word
+        uint64_t future;           // what can still become of it: Tracker::future and the last token
         Spoken lm;
     };
     struct Fresh {
         int32_t slot, token;  // entry that is extended, and by what
         double label, bias, settled, rank, slope, lm, gap;
+        uint64_t future;
     };
     struct Ranked {
-        double rank;
+        double rank, settled;  // with the open matches, and without them
+        uint64_t future;
         int32_t index;  // in next_, then in fresh_
+    };
+    struct Future {
+        uint64_t key;
+        int32_t best, most_settled;  // of order_
     };
     struct Candidate {
         float log_prob;
@@ -102,7 +117,13 @@ class Search {
     };
     void reach_tokens();
     void stay(const float* log_probs);
-    void set_cutoff();
+    void list_all(double floor);
+    void find_futures();
+    void set_cutoffs();
+    void choose(double floor);
+    bool reaches(double rank, double settled) const {
+        return rank >= rank_cutoff_ || (settled_beam_ > 0 && settled >= settled_cutoff_);
+    }
     void merge_gaps(const float* log_probs);
     double gap_of(int token, double log_prob, double score) const;
     void choose_tokens(const float* log_probs);
@@ -115,6 +136,7 @@ class Search {
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
     Tracker::Ranking walk_phrases(const Entry& from, int token, double gap);
     double speak_on(const Entry& from, int token);
+    uint64_t future_of(const Entry& from, int token);
     int32_t state_after(int32_t state, int token);
     int32_t spelled_after(int32_t node, int token);
     void set_floors(double lowest, double reach);
@@ -130,16 +152,18 @@ class Search {
     const Automaton* automaton_;
     const SearchOptions options_;
     const bool plain_;  // neither list nor language model
+    const int settled_beam_;  // 0 where nothing can be unsettled
     const std::optional<Fusion> fusion_;
     Tracker tracker_;
     std::vector<Node> nodes_;
     std::vector<Entry> beam_, next_, kept_;  // next_: entries of beam_ after the frame, in the same slots
-    std::vector<Ranked> order_;
+    std::vector<Ranked> order_, chosen_, settled_;
     std::vector<Fresh> fresh_;
     std::vector<Candidate> tokens_;
     std::vector<double> ranks_;
     size_t acoustic_tokens_ = 0;  // tokens_ up to here need no phrase
-    double cutoff_ = 0;           // no prefix below it can stay
+    double cutoff_ = 0;           // no prefix below it can stay: the lower of the next two
+    double rank_cutoff_ = 0, settled_cutoff_ = 0;  // of the two rankings
     double leader_ = 0;           // the best prefix, its open matches not counted
     float best_ = 0, gap_floor_ = 0;  // of the frame: its best label, and the least that can have a gap
     double steepest_ = 0;         // nats that one more character can add at most
@@ -161,6 +185,9 @@ class Search {
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each BLOCK labels
     std::vector<Walk> walks_, word_walks_;
+    std::vector<Future> futures_;
+    std::vector<int32_t> places_;  // of futures_ in a table of their keys, or -1
+    std::vector<char> taken_;
 };
 
 }  // namespace asrbias

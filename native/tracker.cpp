@@ -1,15 +1,17 @@
 #include "tracker.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace asrbias {
 
 Tracker::Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion,
-                 const BiasOptions& options)
-    : vocabulary_(vocabulary), automaton_(automaton), fusion_(fusion), options_(options) {
+                 const BiasOptions& options, const std::vector<int32_t>& unpaid)
+    : vocabulary_(vocabulary), automaton_(automaton), fusion_(fusion), options_(options), unpaid_(unpaid) {
     Boundary first{-1, {}};
     if (fusion_ != nullptr) {
         first.history = fusion_->trie().model().begin();
+        first.key = key_of(first.history);
         if (automaton_ != nullptr && options_.unigram > 0) first.boost = fusion_->boost(first.history);
     }
     boundaries_.push_back(first);
@@ -24,6 +26,7 @@ Tracker::Boundary Tracker::close_word(Cursor at, double gap) const {
     closed.gap = gap;
     if (fusion_ != nullptr) {
         closed.lm = open.lm + fusion_->close(open.history, at.spelled, &closed.history);
+        closed.key = key_of(closed.history);
         if (open.boost != NEVER) closed.boost = fusion_->boost(closed.history);
     }
     if (automaton_ == nullptr) return closed;
@@ -46,6 +49,7 @@ Tracker::Boundary Tracker::close_word(Cursor at, double gap) const {
 
 // lm: of the text up to the phrase's end.
 double Tracker::pay(int32_t phrase, int32_t first, Cursor at, double gap, double lm) const {
+    if (std::find(unpaid_.begin(), unpaid_.end(), phrase) != unpaid_.end()) return 0.0;
     const Automaton::Terms& terms = automaton_->terms(phrase);
     double nats = options_.bonus * terms.bonus;
     if (options_.adaptive > 0) nats += options_.adaptive * terms.adaptive * gaps_since(first, at, gap);
@@ -88,7 +92,29 @@ Tracker::Ranking Tracker::ranking(Cursor at, double gap) const {
 
 Tracker::Closed Tracker::closed(Cursor at, double gap) const {
     const Boundary closed = close_word(at, gap);
-    return {closed.best + closed.penalty, closed.lm, closed.boost};
+    return {closed.best + closed.penalty, closed.lm, closed.boost, closed.key};
+}
+
+uint64_t Tracker::key_of(const NGram::State& history) {
+    uint64_t key = 1;
+    for (int i = 0; i < history.length; ++i) key = mix(key, static_cast<uint64_t>(history.words[i]));
+    return key;
+}
+
+uint64_t Tracker::future(Cursor at) const {
+    uint64_t key = future(boundaries_[at.word].key, at.state, at.spelled);
+    if (automaton_ == nullptr) return key;
+    const auto add = [&key](double nats) { key = mix(key, static_cast<uint64_t>(std::llround(nats * 100.0))); };
+    const Boundary& settled = boundaries_[at.word];
+    for (int32_t s = at.state; (*automaton_)[s].words > 1; s = (*automaton_)[s].fail) {  // matches that began before this word
+        const int32_t first = back(at.word, (*automaton_)[s].words - 1);
+        add(boundaries_[first].best - settled.best);
+        if (options_.adaptive > 0) add(gaps_since(first, at, 0.0));
+        if (settled.boost == NEVER) continue;
+        add(boundaries_[first].boost);
+        add(settled.lm - boundaries_[first].lm);
+    }
+    return key;
 }
 
 double Tracker::spoken_to_end(Cursor at) const {

@@ -19,7 +19,7 @@
 // (Search::gap_of), so the same text may earn more or less by how it was heard. A prefix keeps one number, the gaps of the
 // tokens of its open word. Where alignments that put the last token in different frames merge, it is the number of the
 // later one if that alone is likelier than all earlier ones together, else it stays. When a word is closed its number is
-// that of the moment in which the prefix that closes it is first made, for good. A token that holds a separator counts for
+// that of the moment in which the prefix that closes it came into the beam. A token that holds a separator counts for
 // the word that it begins; a separator alone has no gap. None of this looks at the list.
 //
 // What the search sees. While a match is open, ranking takes the larger of what is settled so far and, for each open
@@ -63,7 +63,9 @@ struct Parsed {  // a part of the best parse
 class Tracker {
   public:
     // automaton, fusion: null without a list, without a language model.
-    Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion, const BiasOptions& options);
+    // unpaid: phrases that are worth nothing, though they are shown where the text has them.
+    Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion, const BiasOptions& options,
+            const std::vector<int32_t>& unpaid);
 
     // gap: of the open word at `from`. Boundaries made on the way stay until release().
     Cursor advance(Cursor from, int token, double gap);
@@ -79,13 +81,27 @@ class Tracker {
     double settled(Cursor at) const { return boundaries_[at.word].best + boundaries_[at.word].penalty; }
     struct Closed {
         double bias, lm;
-        double boost;  // what the class is worth after this word; NEVER where it is not in use
+        double boost;      // what the class is worth after this word; NEVER where it is not in use
+        uint64_t history;  // see history()
     };
     Closed closed(Cursor at, double gap) const;  // if the open word ends here
     // Of the language model: all closed words, and with an estimate of the open one.
     double spoken(Cursor at) const { return boundaries_[at.word].lm; }
     double speaking(Cursor at) const { return boundaries_[at.word].lm + fusion_->open(at.spelled); }
     double spoken_to_end(Cursor at) const;
+    // A hash of what the language model still knows of the closed words.
+    uint64_t history(Cursor at) const { return boundaries_[at.word].key; }
+    // A hash of all that tells what prefixes with the same last token can still earn or lose by the texts that may follow:
+    // two that agree in it differ by a constant from now on, whatever is said, to 0.01 nats. (The open word's gap is not
+    // in it.)
+    uint64_t future(Cursor at) const;
+    static uint64_t future(uint64_t history, int32_t state, int32_t spelled) {
+        return mix(mix(history, static_cast<uint64_t>(state)), static_cast<uint64_t>(spelled));
+    }
+    static uint64_t mix(uint64_t hash, uint64_t value) {
+        hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
+        return hash ^ (hash >> 29);
+    }
     // What unigram boosting adds to a match through `state` that began where the class is worth `boost`.
     double class_gain(double boost, double share, double lm) const {
         return boost == NEVER || share == NEVER ? 0.0
@@ -103,12 +119,14 @@ class Tracker {
         double gap = 0.0;      // of the word that ends here
         double lm = 0.0;       // of the words before here
         double boost = NEVER;
+        uint64_t key = 0;  // of the history
         NGram::State history{};
     };
     bool inside(Cursor at) const {  // a word
         return automaton_ != nullptr ? !automaton_->at_word_start(at.state) : at.spelled != LmTrie::ROOT;
     }
     Boundary close_word(Cursor at, double gap) const;
+    static uint64_t key_of(const NGram::State& history);
     double pay(int32_t phrase, int32_t first, Cursor at, double gap, double lm) const;
     // All gaps since a boundary, and the boundary so many words ago.
     double gaps_since(int32_t first, Cursor at, double gap) const {
@@ -123,6 +141,7 @@ class Tracker {
     const Automaton* automaton_;
     const Fusion* fusion_;
     const BiasOptions options_;
+    const std::vector<int32_t> unpaid_;
     std::vector<Boundary> boundaries_;
 };
 

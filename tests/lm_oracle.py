@@ -91,11 +91,24 @@ class Speaker:
         unknown = self.o.lm_weight * UNIGRAMS["<unk>"][0] * LN10 + self.o.unknown_penalty
         return max([self.o.lm_weight * p for p in likeliest] + [unknown]) + self.o.word_bonus
 
+    def spelled(self, part: str) -> str | None:
+        """What of the open word can still matter: None where no word of the model begins like it."""
+        return part if any(self.known(w) and w.startswith(part) for w in UNIGRAMS) else None
+
+    def history(self, spoken: Sequence[str]) -> str:
+        """What of the closed words can still matter: the last one, if a bigram begins with it."""
+        last = self.name(["<s>", *spoken][-1])
+        return last if any(pair[0] == last and (self.boost or "<boost>" not in pair) for pair in BIGRAMS) else ""
+
+    def boosted(self, before: Sequence[str]) -> float:
+        """What the model says of its class after these words."""
+        return self.log_prob(self.name(["<s>", *before][-1]), "<boost>" if self.boost else "<unk>")
+
     def gain(self, phrase: str, before: Sequence[str], lm: float) -> float:
         """What unigram boosting pays for `phrase` after `before`, where the model says `lm` of it."""
         weight = self.weights[phrase]
         if weight <= 0:
             return 0.0
-        word = self.log_prob(self.name(["<s>", *before][-1]), "<boost>" if self.boost else "<unk>")
+        word = self.boosted(before)
         share = self.o.list_prior * math.log(weight / self.total)
         return self.o.unigram * max(0.0, self.o.lm_weight * word + share + self.o.word_bonus - lm)

@@ -101,6 +101,26 @@ class Worth:
         words = words[:-1] if not prefix.part else words
         return self.settled(words, gaps[: len(words)]) + self.penalty(words)
 
+    def future(self, tokens: Tokens, prefix: Prefix) -> tuple[object, ...]:
+        """What tells what may still follow and what it earns, but for a constant; without all that, the past."""
+        if not self.entities and self.speaker is None:
+            return tokens
+        closed, part, gaps = prefix.closed, prefix.part, prefix.gaps
+        opens: list[object] = []
+        for start in range(len(closed) + 1 if self.entities else 0):
+            matched = " ".join([*closed[start:], part])
+            if not any(p.startswith(matched) for p in self.pays):
+                continue
+            opens.append(matched)
+            if start < len(closed):
+                opens.append(self.settled(closed[:start], gaps[:start]) - self.settled(closed, gaps))
+                opens.append(self.o.adaptive and sum(gaps[start:]))
+                if self.speaker is not None and self.o.unigram:
+                    opens += [self.speaker.boosted(closed[:start]), self.speaker.words(closed, start)]
+        history = self.speaker.history(closed) if self.speaker is not None else ()
+        spelled = self.speaker.spelled(part) if self.speaker is not None else ""
+        return (tokens[-1:], history, spelled, *(round(x, 2) if isinstance(x, float) else x for x in opens))
+
     def spoken(self, prefix: Prefix) -> float:
         return 0.0 if self.speaker is None else self.speaker.words(prefix.closed) + self.speaker.open(prefix.part)
 
@@ -120,7 +140,6 @@ class PlainSearch:
     def __init__(self, worth: Worth) -> None:
         self.worth, self.o = worth, worth.o
         self.beam: dict[Tokens, Prefix] = {(): Prefix(" ", 0.0, NEVER, 0.0)}
-        self.made: dict[Tokens, tuple[float, ...]] = {}  # gaps of the closed words of every prefix that was in the beam
 
     def arriving(self, tokens: Tokens, v: int, row: np.ndarray) -> float:
         prefix = self.beam[tokens]
@@ -138,10 +157,10 @@ class PlainSearch:
         return before + min(max(lacks, 0.0), self.o.adaptive_cap)
 
     def extend(self, tokens: Tokens, v: int, row: np.ndarray, leader: float) -> Prefix:
-        prefix, longer = self.beam[tokens], (*tokens, v)
+        prefix = self.beam[tokens]
         text = write(prefix.text, v)
         grown = len(text.split(" ")) - len(prefix.text.split(" "))
-        gaps = self.made.get(longer, (*prefix.gaps, *([prefix.gap, 0.0, 0.0][:grown])))
+        gaps = (*prefix.gaps, *([prefix.gap, 0.0, 0.0][:grown]))
         return Prefix(text, NEVER, self.arriving(tokens, v, row), self.gap(tokens, v, row, leader), gaps)
 
     def step(self, row: np.ndarray) -> None:
@@ -171,18 +190,35 @@ class PlainSearch:
         self.prune(after)
 
     def prune(self, after: dict[Tokens, Prefix]) -> None:
-        ranks, solid = {}, []
+        ranks, settled = {}, {}
         for tokens, prefix in after.items():
-            bias, _, settled = self.worth.ranking(prefix)
+            bias, _, certain = self.worth.ranking(prefix)
             rest = prefix.total + self.worth.spoken(prefix)
-            ranks[tokens] = rest + bias
-            solid.append(rest + settled)
-        kept = sorted((t for t in after if ranks[t] > NEVER), key=lambda t: -ranks[t])[: self.o.beam]
-        self.beam = {t: after[t] for t in kept if ranks[t] >= max(solid) - self.o.beam_threshold}
-        for tokens, prefix in self.beam.items():
-            self.made.setdefault(tokens, prefix.gaps)
+            ranks[tokens], settled[tokens] = rest + bias, rest + certain
+        floor = max(settled.values()) - self.o.beam_threshold
+        able = [t for t in after if ranks[t] > NEVER and ranks[t] >= floor]
+        futures = {t: self.worth.future(t, after[t]) for t in able}
+        best = self.best_of_each(able, ranks, futures)
+        kept = best[: self.o.beam]
+        lowest = ranks[kept[-1]] if len(best) >= self.o.beam else NEVER
+        if self.worth.entities:
+            sure = self.best_of_each([t for t in able if settled[t] >= floor], settled, futures)
+            kept += [t for t in sure[: self.o.settled_beam] if t not in kept]
+        if self.worth.entities or self.worth.speaker is not None:
+            others = [t for t in able if t not in kept and ranks[t] >= lowest]
+            kept += sorted(others, key=lambda t: -ranks[t])[: self.o.nbest]
+        self.beam = {t: after[t] for t in sorted(kept, key=lambda t: -ranks[t])}
+
+    def best_of_each(
+        self, able: list[Tokens], score: dict[Tokens, float], futures: dict[Tokens, tuple[object, ...]]
+    ) -> list[Tokens]:
+        """The best of each future, best first."""
+        best: dict[tuple[object, ...], Tokens] = {}
+        for tokens in sorted(able, key=lambda t: -score[t]):
+            best.setdefault(futures[tokens], tokens)
+        return list(best.values())
 
     def found(self) -> list[tuple[Tokens, float, float, float]]:
         """Tokens, acoustic, bias, lm; best first."""
         rows = [(t, p.total, self.worth.final(p), self.worth.spoken_to_end(p)) for t, p in self.beam.items()]
-        return sorted(rows, key=lambda row: -sum(row[1:]))
+        return sorted(rows, key=lambda row: -sum(row[1:]))[: self.o.nbest]

@@ -23,7 +23,8 @@ lists = st.lists(st.builds(lambda p, w: Entity(p, weight=w), phrases, weights), 
 seeds = st.integers(0, 2**32 - 1)
 plain = {
     "beam": st.integers(1, 7),
-    "nbest": st.just(100),
+    "settled_beam": st.sampled_from([0, 1, 3]),
+    "nbest": st.sampled_from([1, 4, 100]),
     "top_k": st.integers(1, 9),
     "token_threshold": st.sampled_from([1.0, 3.0, math.inf]),
     "phrase_threshold": st.sampled_from([2.0, 5.0, math.inf]),

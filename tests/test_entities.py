@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
+from asrbias.report import GUARDED
 
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz' ")
 
@@ -269,6 +270,7 @@ def test_a_report_is_a_table_that_can_be_read() -> None:
         "東京       dropped  -           English spelling has no 東 京: give sounds_like, in a-z.",
         "",
         "3 entities: 1 used, 1 risky, 0 merged, 1 dropped.",
+        GUARDED,
     ]
     assert str(EntityList().report()).splitlines()[-1] == "0 entities: 0 used, 0 risky, 0 merged, 0 dropped."
 
@@ -281,7 +283,7 @@ def test_every_entity_is_in_the_report_once_and_dropped_ones_say_why(items: list
     assert [row.entity for row in rows] == list(listed) and [row.index for row in rows] == list(range(len(listed)))
     assert sorted(form for row in rows for form in row.forms) == list(listed.forms().texts)
     assert all(row.forms if row.status in ("used", "risky") else row.reason for row in rows)
-    assert len(str(listed.report()).splitlines()) == len(listed) + 3
+    assert len(str(listed.report()).splitlines()) == len(listed) + 3 + any(row.status == "risky" for row in rows)
 
 
 # --- size ---
