@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from asrbias.audio import AudioError, Samples, load_audio
-from asrbias.decoder import DecodeOptions, Decoder
+from asrbias.decoder import DecodeOptions
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
+from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
 from asrbias.transcript import Transcript, build_transcript
@@ -22,9 +23,11 @@ from asrbias.transcript import Transcript, build_transcript
 if TYPE_CHECKING:
     import torch
 
+    from asrbias.hypothesis import Hypothesis
     from asrbias.model import Model
     from asrbias.tokens import Vocabulary
 
+Options = JointOptions | DecodeOptions | PyctcdecodeOptions
 Entities = EntityList | Iterable[str | Entity] | None
 MODELS = Path(__file__).parent / "models"
 STARTER = "starter"
@@ -43,6 +46,14 @@ class RecognizeOptions:
             raise ValueError(f"nbest is {self.nbest!r}; it must be a whole number, 1 or more.")
         if not isinstance(self.batch_seconds, (int, float)) or not self.batch_seconds > 0:
             raise ValueError(f"batch_seconds is {self.batch_seconds!r}; it must be a number of seconds above 0.")
+
+
+@dataclass(frozen=True, eq=False)
+class Posteriors:
+    """What a model says of one recording, 40 ms a frame."""
+
+    log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms, of the labels
+    phones: npt.NDArray[np.float32]  # [T, P] natural logarithms, of the phones
 
 
 def find_model(name: str | Path) -> Path:
@@ -66,13 +77,14 @@ def load(
     *,
     device: str | torch.device = "cpu",
     lm: LanguageModel | str | Path | None = OWN_LM,
-    decode: DecodeOptions | PyctcdecodeOptions | None = None,
+    decode: Options | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
     `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
-    model's folder, if any, and None uses none. `decode` also chooses the decoder: with PyctcdecodeOptions, pyctcdecode.
+    model's folder, if any, and None uses none. `decode` is by default what was tuned for the model (decode.json); with
+    DecodeOptions the search alone is done, with PyctcdecodeOptions that of pyctcdecode.
     Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
     that cannot be.
     """
@@ -82,11 +94,12 @@ def load(
     if decode is None:
         decode = own_decode_options(folder)
         if decode is not None and options is not None:  # what is asked for must not be capped by what was tuned
-            decode = replace(decode, nbest=max(decode.nbest, options.nbest))
+            nbest = max(decode.decode.nbest, options.nbest)
+            decode = replace(decode, decode=replace(decode.decode, nbest=nbest))
     return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
 
 
-def own_decode_options(folder: Path) -> DecodeOptions | None:
+def own_decode_options(folder: Path) -> JointOptions | None:
     """What was tuned for a model: decode.json in its folder, if any. Raises ModelError if it is damaged."""
     from asrbias.model import ModelError
 
@@ -94,7 +107,7 @@ def own_decode_options(folder: Path) -> DecodeOptions | None:
     if not path.is_file():
         return None
     try:
-        return DecodeOptions(**json.loads(path.read_text(encoding="utf-8")))
+        return JointOptions.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
         raise ModelError(f"{path} cannot be used ({error}); take it anew from where the model came.") from error
 
@@ -122,7 +135,7 @@ class Recognizer:
         *,
         device: str | torch.device = "cpu",
         lm: LanguageModel | None = None,
-        decode: DecodeOptions | PyctcdecodeOptions | None = None,
+        decode: Options | None = None,
         options: RecognizeOptions | None = None,
     ) -> None:
         if options is not None and not isinstance(options, RecognizeOptions):
@@ -162,18 +175,27 @@ class Recognizer:
                 waves.append(self.samples(item))
             except AudioError as error:
                 raise AudioError(f"Recording {number}: {error}" if len(recordings) > 1 else str(error)) from error
-        posteriors = self.log_probs(waves)
-        hypotheses = self.decoder.decode_batch(posteriors, entities=lists, threads=self.options.threads)
+        hypotheses = self._decode(self.posteriors(waves), lists)
         return [
             build_transcript(found, one, self.model.seconds_per_frame, len(wave) / self.sample_rate, self.options.nbest)
             for found, one, wave in zip(hypotheses, lists, waves, strict=True)
         ]
 
+    def _decode(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[list[Hypothesis]]:
+        log_probs, threads = [one.log_probs for one in heard], self.options.threads
+        if isinstance(self.decoder, JointDecoder):
+            return self.decoder.decode_batch(log_probs, [one.phones for one in heard], lists, threads=threads)
+        return self.decoder.decode_batch(log_probs, entities=lists, threads=threads)
+
     def log_probs(self, waves: Sequence[Samples]) -> list[npt.NDArray[np.float32]]:
         """Samples [S] at `sample_rate` each -> natural-log posteriors [T, V] each, 40 ms a frame."""
+        return [one.log_probs for one in self.posteriors(waves)]
+
+    def posteriors(self, waves: Sequence[Samples]) -> list[Posteriors]:
+        """Samples [S] at `sample_rate` each -> what the model's heads say of them."""
         import torch
 
-        found: dict[int, npt.NDArray[np.float32]] = {}
+        found: dict[int, Posteriors] = {}
         for group in self._batches([len(wave) for wave in waves]):
             lengths = torch.tensor([len(waves[index]) for index in group])
             audio = torch.zeros(len(group), int(lengths.max()))
@@ -183,8 +205,10 @@ class Recognizer:
             with torch.inference_mode(), half:
                 output = self.model(audio.to(self.device), lengths.to(self.device))
             log_probs, frames = output.log_probs.float().cpu().numpy(), output.lengths.tolist()
+            phones = output.phones.float().cpu().numpy()
             for row, index in enumerate(group):
-                found[index] = np.ascontiguousarray(log_probs[row, : frames[row]])
+                both = (np.ascontiguousarray(head[row, : frames[row]]) for head in (log_probs, phones))
+                found[index] = Posteriors(*both)
         return [found[index] for index in range(len(waves))]
 
     def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
@@ -209,11 +233,12 @@ class Recognizer:
         return wave
 
 
-def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: DecodeOptions | PyctcdecodeOptions) -> Decoder:
+def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: Options) -> JointDecoder | PyctcdecodeDecoder:
     """The decoder whose options these are."""
     if isinstance(options, PyctcdecodeOptions):
         return PyctcdecodeDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
-    return Decoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
+    joint = JointOptions(decode=options) if isinstance(options, DecodeOptions) else options
+    return JointDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=joint)
 
 
 def _device(device: str | torch.device) -> torch.device:

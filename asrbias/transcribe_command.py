@@ -15,8 +15,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from asrbias.decoder import DecodeOptions, UnusableEntityWarning
+from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
+from asrbias.joint import JointOptions
 from asrbias.recognizer import OWN_LM, STARTER, Recognizer, find_language_model, find_model, load, own_decode_options
 from asrbias.transcript import Transcript
 
@@ -39,7 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda", help="default: %(default)s")
     parser.add_argument("--beam", type=int, metavar="N", help="hypotheses kept (default: 32)")
     parser.add_argument(
-        "--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase: strength of the list"
+        "--bias", type=float, metavar="0..2", help="strength of the list: 0 off, 1 safe (default), 2 strong"
+    )
+    parser.add_argument(
+        "--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase, at --bias 1"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
 
@@ -62,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         failed = transcribe_manifest(
             arguments.manifest, arguments.output, lambda: _recognizer(arguments), entities,
             no_list=arguments.no_list,
-            settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus},
+            settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus}
+            | ({} if arguments.bias is None else {"bias": arguments.bias}),
         )  # fmt: skip
         return 2 if failed else 0
     recognizer = _recognizer(arguments)
@@ -83,12 +88,13 @@ def _fingerprint(arguments: argparse.Namespace) -> str:
 
 
 def _recognizer(arguments: argparse.Namespace) -> Recognizer:
-    given = {key: getattr(arguments, key) for key in ("beam", "bonus") if getattr(arguments, key) is not None}
+    given = {key: getattr(arguments, key) for key in ("beam", "bias", "bonus") if getattr(arguments, key) is not None}
+    tuned = own_decode_options(find_model(arguments.model)) or JointOptions()
     return load(
         arguments.model,
         device=arguments.device,
         lm=None if arguments.no_lm else arguments.lm or OWN_LM,
-        decode=replace(own_decode_options(find_model(arguments.model)) or DecodeOptions(), **given) if given else None,
+        decode=replace(tuned, decode=replace(tuned.decode, **given)) if given else None,
     )
 
 

@@ -16,6 +16,7 @@ from asrbias.audio import AudioError
 from asrbias.decoder import DecodeOptions, Hypothesis, Word
 from asrbias.encoder import EncoderConfig
 from asrbias.entities import Entity, EntityList
+from asrbias.joint import JointOptions
 from asrbias.lm import LanguageModelError
 from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
 from asrbias.model import Model, ModelError
@@ -300,7 +301,7 @@ def test_the_demo_names_come_out_right_with_the_list(starter: Recognizer) -> Non
     lines = [json.loads(line) for line in (DEMO / "demo.jsonl").read_text().splitlines()]
     tuned = own_decode_options(MODELS / "starter")
     assert tuned is not None
-    strong = load(decode=replace(tuned, bonus=2.5))  # as recipes/starter/demo.py
+    strong = load(decode=replace(tuned, decode=replace(tuned.decode, bonus=2.5)))  # as recipes/starter/demo.py
     spoken = found = without = 0
     for line in lines:
         text = line["text"].lower()
@@ -318,9 +319,10 @@ def test_the_demo_names_come_out_right_with_the_list(starter: Recognizer) -> Non
 
 def test_the_language_model_of_the_starter_is_used_and_can_be_left_out(starter: Recognizer) -> None:
     plain = load(lm=None)
-    posteriors = starter.log_probs([starter.samples(DEMO / "cities.flac")])
-    assert [found[0].lm for found in plain.decoder.decode_batch(posteriors)] == [0.0]
-    assert all(found[0].lm != 0.0 for found in starter.decoder.decode_batch(posteriors))
+    (heard,) = starter.posteriors([starter.samples(DEMO / "cities.flac")])
+    both = [heard.log_probs], [heard.phones]
+    assert [found[0].lm for found in plain.decoder.decode_batch(*both)] == [0.0]
+    assert all(found[0].lm != 0.0 for found in starter.decoder.decode_batch(*both))
 
 
 def test_a_language_model_that_is_none_is_refused(tmp_path: Path) -> None:
@@ -333,7 +335,11 @@ def test_a_language_model_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_the_options_in_a_models_folder_are_used_and_a_damaged_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "decode.json").write_text('{"beam": 7, "bonus": 0.5}')
-    assert own_decode_options(tmp_path) == DecodeOptions(beam=7, bonus=0.5)
+    tuned = JointOptions(decode=DecodeOptions(beam=7, bonus=0.5))
+    assert own_decode_options(tmp_path) == tuned
+    tuned = replace(tuned, lookup="exact")
+    (tmp_path / "decode.json").write_text(json.dumps(tuned.to_json()))
+    assert own_decode_options(tmp_path) == tuned
     assert own_decode_options(MODELS) is None
     (tmp_path / "decode.json").write_text('{"beem": 7}')
     with pytest.raises(ModelError, match=r"decode.json cannot be used \(.*beem"):

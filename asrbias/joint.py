@@ -1,0 +1,250 @@
+"""All techniques of decoder biasing together: search, rescoring by phones, pronunciation lookup, spelling variants.
+
+    options = JointOptions(decode=DecodeOptions(bonus=1.0), rescore=RescoreOptions(), lookup=EvidenceOptions())
+    decoder = JointDecoder(labels, lm=lm, options=options)
+    best = decoder.decode(log_probs, phone_log_probs, entities=["Zelenskyy", "Kyiv"])[0]
+
+Dingliwal et al. 2022 (arXiv 2210.09510): each technique alone and all of them. In this order:
+1. the beam search (decoder.py), with the list's bonuses, and with the list's other spellings where `variants` are on;
+2. `verify`: what its n-best hold of the list is a proposal only; the n-best are then those without a list;
+   search is done again with those alone that passed, or without a list (verification.py);
+3. `rescore`: the n-best ranked again by how their words sound (rescoring.py);
+4. `lookup`: entities are put into the best of them where their sounds are (lookup.py).
+
+Without a phone head, or with none of 2 to 4, this is a Decoder.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from asrbias.decode_options import DecodeOptions
+from asrbias.decoder import Decoder
+from asrbias.entities import Entity, EntityList
+from asrbias.evidence import Claim, EvidenceOptions
+from asrbias.hypothesis import Hypothesis
+from asrbias.joint_options import EXACT
+from asrbias.joint_options import JointError as JointError
+from asrbias.joint_options import JointOptions as JointOptions
+from asrbias.joint_options import JointTypeError as JointTypeError
+from asrbias.lookup import Lookup, accepted
+from asrbias.phones import PHONES
+from asrbias.phrases import Phrases
+from asrbias.rescoring import rescore
+from asrbias.variants import VariantOptions, with_variants
+from asrbias.wordgraphs import PhoneGraphs
+
+if TYPE_CHECKING:
+    from asrbias.lm import LanguageModel
+
+Result = TypeVar("Result")
+DIAL = 5.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold of the evidence from 1 to 2
+KEPT_LISTS = 32  # lists whose phrases with variants are kept
+Entities = EntityList | Iterable[str | Entity] | None
+
+
+class JointDecoder:
+    """Search and everything that follows it, over the outputs of a CTC model. Safe to use from several threads.
+
+    Args:
+        labels, blank, lm: as of Decoder; its errors are raised.
+        phones: the phone head's labels after its blank, which is 0.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        *,
+        blank: int = 0,
+        lm: LanguageModel | None = None,
+        phones: Sequence[str] = PHONES,
+        options: JointOptions | None = None,
+    ) -> None:
+        if options is not None and not isinstance(options, JointOptions):
+            raise JointTypeError(f"options is {type(options).__name__}; give a JointOptions.")
+        self.options = options if options is not None else JointOptions()
+        self.search = Decoder(labels, blank=blank, lm=lm, options=_searched(self.options))
+        self.labels, self.blank = self.search.labels, self.search.blank
+        self._phones = PhoneGraphs(phones)
+        self._lookup = self._make_lookup(phones)
+        self._plain = self._make_plain(labels) if self._lookup is not None and self._lookup.rule != EXACT else None
+        self._variants: OrderedDict[str, tuple[EntityList, Phrases]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def _make_lookup(self, phones: Sequence[str]) -> Lookup | None:
+        o, search = self.options, self.search
+        wanted = o.lookup if o.verify is None else o.verify
+        if wanted is None:
+            return None
+        rule, options = (EXACT, None) if isinstance(wanted, str) else ("soft", wanted)
+        if options is not None:
+            options = replace(options, threshold=options.threshold + DIAL * (1.0 - o.decode.bias))
+        return Lookup(
+            search.spelling, blank=search.blank, phones=phones, rule=rule, options=options, variants=o.variants
+        )
+
+    def _make_plain(self, labels: Sequence[str]) -> Decoder:
+        """What the soft rule compares with: the best text without list and language model."""
+        options = replace(self.options.decode, nbest=1, bonus=0.0, adaptive=0.0, unigram=0.0)
+        return Decoder(labels, blank=self.blank, options=options)
+
+    def decode(self, log_probs: Any, phone_log_probs: Any = None, entities: Entities = None) -> list[Hypothesis]:
+        """The n-best, best first; at least one.
+
+        Args:
+            log_probs: [T, V] natural logarithms.
+            phone_log_probs: [T, P] of the phone head, the same frames; not needed where no technique reads it.
+            entities: the list; None or an empty one gives what the search gives, rescored where that is on.
+        Raises:
+            JointError: phone_log_probs is missing, or has another number of frames.
+            What Decoder.decode raises.
+        """
+        return self.decode_batch([log_probs], [phone_log_probs], [entities], threads=1)[0]
+
+    def decode_batch(
+        self,
+        log_probs: Sequence[Any],
+        phone_log_probs: Sequence[Any] | None = None,
+        entities: Sequence[Entities] | EntityList | None = None,
+        threads: int | None = None,
+    ) -> list[list[Hypothesis]]:
+        """`decode` for each of B items, on `threads` threads (None: one a core); how many does not change the result.
+
+        One EntityList serves all items.
+        """
+        sounds = list(phone_log_probs) if phone_log_probs is not None else [None] * len(log_probs)
+        lists = self._lists(entities, len(log_probs))
+        if not self.options.decode.bias:  # the dial at 0: no list
+            lists = [None] * len(lists)
+        self._check(log_probs, sounds, lists)
+        phrases = [self._compile(one) if one is not None else None for one in lists]
+        found = self.search.decode_batch(log_probs, phrases, threads)
+        if not self.options.sounds:
+            return found
+        items = self._items(log_probs, sounds, lists, threads)
+        return _each(self._after, list(zip(found, items, strict=True)), threads or _cores())
+
+    def _items(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Any, threads: int | None) -> list[Item]:
+        """With what the soft rule compares, where there is a list."""
+        items = [Item(*one) for one in zip(log_probs, sounds, lists, strict=True)]
+        if self._plain is not None:
+            listed = [n for n, one in enumerate(lists) if one]
+            some = [log_probs[n] for n in listed]
+            plain = self._plain.decode_batch(some, None, threads)
+            unbiased = self.search.decode_batch(some, None, threads)
+            for n, one, other in zip(listed, plain, unbiased, strict=True):
+                items[n] = replace(items[n], plain=one[0], unbiased=tuple(other))
+        return items
+
+    def _check(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Sequence[EntityList | None]) -> None:
+        if len(sounds) != len(log_probs):
+            raise JointError(f"There are {len(log_probs)} items but {len(sounds)} phone posteriors; give one for each.")
+        read = [self.options.sounds and (self.options.rescore is not None or bool(one)) for one in lists]
+        if any(needed and one is None for needed, one in zip(read, sounds, strict=True)):
+            raise JointError(
+                "phone_log_probs is missing, and these options read the phone head; give its posteriors, or set "
+                "rescore, lookup and verify to None."
+            )
+
+    def _lists(self, entities: Any, count: int) -> list[EntityList | None]:
+        if entities is None or isinstance(entities, EntityList):
+            return [entities] * count
+        lists = list(entities)
+        if any(isinstance(one, (str, Entity)) for one in lists):
+            raise JointTypeError(
+                "decode_batch takes a list of entities for each item; for the same list everywhere give an EntityList."
+            )
+        if len(lists) != count:
+            raise JointError(f"There are {count} items but {len(lists)} entity lists; give one (or None) per item.")
+        return [EntityList.coerce(one) for one in lists]
+
+    def compile(self, entities: EntityList | Iterable[str | Entity]) -> Phrases:
+        """The list as the search uses it, with its variants; Decoder.compile says more."""
+        listed = EntityList.coerce(entities)
+        assert listed is not None
+        return self._compile(listed)
+
+    def _compile(self, listed: EntityList) -> Phrases:
+        variants = self.options.variants
+        if variants is None or not variants.spellings:
+            return self.search.compile(listed)
+        return self._with_variants(listed, variants)
+
+    def _with_variants(self, listed: EntityList, variants: VariantOptions) -> Phrases:
+        with self._lock:
+            kept = self._variants.get(listed.digest)
+            if kept is not None and kept[0] == listed:
+                self._variants.move_to_end(listed.digest)
+                return kept[1]
+        plain = self.search.compile(listed)  # says which entities are unusable, by their names
+        table = with_variants(plain.table, variants.spellings, weight=variants.weight)
+        made = self.search.compile(table)
+        phrases = Phrases(table, made.automaton, plain.unusable, listed, made.spelling)
+        with self._lock:
+            self._variants[listed.digest] = (listed, phrases)
+            while len(self._variants) > KEPT_LISTS:
+                self._variants.popitem(last=False)
+        return phrases
+
+    def _after(self, nbest: list[Hypothesis], item: Item) -> list[Hypothesis]:
+        """What comes after the search, for one item."""
+        o, lookup, entities = self.options, self._lookup, item.entities
+        pronounced = lookup.compile(entities) if lookup is not None and entities else None
+        claims: list[Claim] = []
+        if lookup is not None and pronounced is not None and item.plain is not None:
+            read = item.plain, item.unbiased[0], item.log_probs, item.sounds, pronounced
+            if o.lookup is not None:
+                claims = lookup.claims(*read)
+            if o.verify is not None:
+                claims += lookup.claims(
+                    *read, proposed={w.entity for h in nbest for w in h.words if w.entity is not None}
+                )
+                nbest = list(item.unbiased)
+        if o.rescore is not None:
+            nbest = rescore(nbest, item.sounds, o.rescore, graphs=self._phones, entities=entities)
+        if lookup is None or pronounced is None:
+            return nbest
+        if lookup.rule == EXACT:
+            best = lookup(nbest[0], item.log_probs, item.sounds, pronounced)
+        else:
+            best = lookup.put(nbest[0], accepted(claims), item.log_probs, pronounced)
+        return [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
+
+
+@dataclass(frozen=True, eq=False)
+class Item:
+    """What is known of one utterance."""
+
+    log_probs: Any  # [T, V]
+    sounds: Any  # [T, P]
+    entities: EntityList | None
+    plain: Hypothesis | None = None  # the best text without list and language model
+    unbiased: tuple[Hypothesis, ...] = ()  # the n-best without list
+
+
+def _each(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], threads: int) -> list[Result]:
+    if min(threads, len(arguments)) <= 1:
+        return [function(*some) for some in arguments]
+    with ThreadPoolExecutor(min(threads, len(arguments))) as pool:
+        return list(pool.map(lambda some: function(*some), arguments))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _searched(o: JointOptions) -> DecodeOptions:
+    """The search's part of the dial.
+
+    Above 1 it is the evidence that gives way: with an open guard the search writes ten times the false hits for the
+    same names (docs/log.md).
+    """
+    if not isinstance(o.verify or o.lookup, EvidenceOptions):
+        return o.decode
+    return replace(o.decode, bias=min(1.0, o.decode.bias))

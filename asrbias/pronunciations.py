@@ -1,0 +1,183 @@
+"""An entity list by its sounds: which phone sequences stand for which entity, in one tree that is searched at once.
+
+    pronounced = PronouncedList.of(entities, entities.forms(charset), PhoneGraphs())
+    pronounced.spot(phone_log_probs, options)       # where in an utterance entities may have been said
+
+An entity is said by the pronunciations that its user gave, else by those of its matching forms; what `sounds_like`
+lists is said by its spelling in either case. Entities with a weight of 0 or less are not looked for.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias import _core
+from asrbias.entities import EntityList
+from asrbias.g2g import phone_rarity, pronunciations
+from asrbias.phones import parse_pronunciation
+from asrbias.phrasetable import PhraseTable
+from asrbias.wordgraphs import PhoneGraphs
+
+MOST = 4  # pronunciations of one matching form, from the lexicon and the network
+Labels = tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """A place where an entity may have been said."""
+
+    entity: int  # position in the EntityList
+    first: int  # frame
+    last: int  # frame, included
+    fit: float  # nats: its best path less the best labels of the same frames, at most 0
+    rarity: float  # nats: -log of its phones' shares, summed
+    phones: int  # how many
+
+
+@dataclass(frozen=True, eq=False)
+class PronouncedList:
+    """R phone sequences, each of one entity."""
+
+    tree: _core.LabelTree
+    entity: tuple[int, ...]  # R positions in the EntityList
+    sequences: tuple[Labels, ...]  # R
+    rarity: npt.NDArray[np.float64]  # [R] nats: -log of the phones' shares, summed
+    texts: Mapping[int, tuple[str, ...]]  # by entity: its matching forms, the one to be written first
+    weights: Mapping[int, float]  # by entity
+    unpronounced: tuple[int, ...]  # entities that have no phones
+    reward: float  # nats per nat of rarity, in the order of what `spot` finds
+
+    @classmethod
+    def of(
+        cls,
+        entities: EntityList,
+        table: PhraseTable,
+        graphs: PhoneGraphs,
+        *,
+        variants: int = 0,
+        reward: float = 0.3,
+    ) -> PronouncedList:
+        """The sounds of the matching forms in `table`, each under the entity that owns it there.
+
+        Args:
+            variants: pronunciations more for each form, by the grapheme table (asrbias.g2g).
+            reward: nats per nat of rarity, in the order of what `spot` finds.
+        """
+        texts: dict[int, list[str]] = {}
+        weights: dict[int, float] = {}
+        for text, index, weight in zip(table.texts, table.entity.tolist(), table.weight.tolist(), strict=True):
+            if weight > 0:
+                texts.setdefault(index, []).append(text)
+                weights[index] = weight
+        graphs.said(word for forms in texts.values() for form in forms for word in form.split())
+        rows: dict[tuple[int, Labels], None] = {}
+        for index, forms in texts.items():
+            own = [form for kind in entities.spoken[index] for form in kind]
+            forms.sort(key=lambda form: own.index(form) if form in own else len(own))
+            for labels in _said(entities, index, forms, graphs, variants):
+                rows[index, labels] = None
+        return cls._made(list(rows), {i: tuple(forms) for i, forms in texts.items()}, weights, graphs, reward)
+
+    @classmethod
+    def _made(
+        cls,
+        rows: Sequence[tuple[int, Labels]],
+        texts: Mapping[int, tuple[str, ...]],
+        weights: Mapping[int, float],
+        graphs: PhoneGraphs,
+        reward: float,
+    ) -> PronouncedList:
+        rare = {label: value for phone, value in phone_rarity().items() for label in graphs.labels([phone]) or ()}
+        rarity = np.array([sum(rare.get(label, 0.0) for label in labels) for _, labels in rows], np.float64)
+        entity, sequences = tuple(index for index, _ in rows), tuple(labels for _, labels in rows)
+        missing = tuple(sorted(set(texts) - set(entity)))
+        tree = _tree(sequences, entity, reward * rarity)
+        return cls(tree, entity, sequences, rarity, texts, weights, missing, reward)
+
+    def __len__(self) -> int:
+        return len(self.sequences)
+
+    @property
+    def size(self) -> int:
+        """Entities that are looked for."""
+        return len(self.texts) - len(self.unpronounced)
+
+    def exactly(self, labels: Labels) -> int | None:
+        """The entity that these phones are a pronunciation of; of several, the one with the largest weight."""
+        return self._exact.get(labels)
+
+    @cached_property
+    def _exact(self) -> dict[Labels, int]:
+        found: dict[Labels, int] = {}
+        for entity, labels in zip(self.entity, self.sequences, strict=True):
+            rival = found.get(labels)
+            if rival is None or (-self.weights[entity], entity) < (-self.weights[rival], rival):
+                found[labels] = entity
+        return found
+
+    def spot(
+        self,
+        phone_log_probs: npt.NDArray[np.float32],
+        *,
+        cost: float,
+        slack: float,
+        keep: int,
+        only: Collection[int] | None = None,
+    ) -> list[Spot]:
+        """The `keep` best places, each entity once in any place; what falls below -(slack + cost * phones) is not.
+
+        Args:
+            phone_log_probs: [T, P] natural logarithms, blank 0.
+            only: the entities that are looked for; None: all.
+        """
+        rows: Sequence[int] = range(len(self.sequences))
+        tree = self.tree
+        if only is not None:
+            rows = sorted(row for entity in set(only) for row in self._rows.get(entity, ()))
+            some = [self.entity[row] for row in rows]
+            tree = _tree([self.sequences[row] for row in rows], some, self.reward * self.rarity[rows])
+        return [
+            Spot(
+                entity=self.entity[rows[n]],
+                first=first,
+                last=last,
+                fit=fit,
+                rarity=float(self.rarity[rows[n]]),
+                phones=len(self.sequences[rows[n]]),
+            )
+            for n, first, last, fit in tree.spot(phone_log_probs, 0, cost, slack, keep)
+        ]
+
+    @cached_property
+    def _rows(self) -> dict[int, list[int]]:
+        """The rows of each entity."""
+        found: dict[int, list[int]] = {}
+        for row, entity in enumerate(self.entity):
+            found.setdefault(entity, []).append(row)
+        return found
+
+
+def _tree(sequences: Sequence[Labels], owners: Sequence[int], reward: npt.NDArray[np.float64]) -> _core.LabelTree:
+    flat = [label for labels in sequences for label in labels]
+    offsets = [0, *itertools.accumulate(len(labels) for labels in sequences)]
+    return _core.LabelTree(flat, offsets, list(owners), reward.tolist())
+
+
+def _said(entities: EntityList, index: int, forms: Sequence[str], graphs: PhoneGraphs, variants: int) -> list[Labels]:
+    """An entity's phone sequences, those of the user first."""
+    given = entities[index].pronunciation
+    found = [graphs.labels(parse_pronunciation(text)) for text in given]
+    phrase = set(entities.spoken[index][0][:1]) | set(entities.spoken[index][1]) if given else set()
+    for form in forms:
+        if form in phrase:  # the user said how it is pronounced
+            continue
+        found += graphs.phrase(form, MOST)
+        if variants:
+            found += [graphs.labels(phones) for phones, _ in pronunciations(form, variants)]
+    return [labels for labels in dict.fromkeys(found) if labels]

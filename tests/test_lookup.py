@@ -1,0 +1,152 @@
+"""Pronunciation lookup by the exact and by the soft rule, on toy posteriors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from asrbias.alignment import LogProbsError
+from asrbias.decode_options import DecodeOptions
+from asrbias.decoder import Decoder
+from asrbias.entities import Entity, EntityList
+from asrbias.evidence import Claim, EvidenceError, EvidenceOptions
+from asrbias.hypothesis import Hypothesis
+from asrbias.lookup import Lookup, accepted
+from asrbias.pronunciations import Spot
+from asrbias.variants import VariantOptions
+from tests.toy_sounds import LABELS, WIDE, letters, sounds
+
+DECODER = Decoder(LABELS, options=DecodeOptions(bonus=0.0))
+SOFT = EvidenceOptions(threshold=4.0)
+
+
+@pytest.fixture(params=["exact", "soft"])
+def lookup(request: pytest.FixtureRequest) -> Lookup:
+    return Lookup(DECODER.spelling, rule=request.param, options=SOFT)
+
+
+def looked_up(lookup: Lookup, wrote: str, said: str, entities: list[str | Entity], sure: float = 0.6) -> Hypothesis:
+    """What becomes of a text whose letters are those of `wrote` where the phones are those of `said`."""
+    log_probs = letters(wrote, sure)
+    best = DECODER.decode(log_probs)[0]
+    assert best.text == wrote
+    return lookup(best, log_probs, sounds(said), lookup.compile(EntityList(entities)))
+
+
+def test_words_that_sound_like_an_entity_become_it(lookup: Lookup) -> None:
+    found = looked_up(lookup, "call heely now", "call healey now", ["Zurich", "Healey"])
+    assert found.text == "call healey now"
+    assert [word.entity for word in found.words] == [None, 1, None]
+    assert found.words[1].entity_span == (1, 1) and WIDE <= found.words[1].start < found.words[1].end <= 2 * WIDE
+    assert found.score == found.acoustic + found.bias + found.lm + found.phonetic
+    assert "".join(LABELS[token] for token in found.tokens) == found.text
+
+
+def test_two_words_may_be_one_entity(lookup: Lookup) -> None:
+    found = looked_up(lookup, "see new port now", "see new port now", ["Newport"], sure=0.99)
+    assert [(word.text, word.entity) for word in found.words] == [("see", None), ("newport", 0), ("now", None)]
+
+
+def test_other_words_stay(lookup: Lookup) -> None:
+    plain = DECODER.decode(letters("call heely now", 0.6))[0]
+    assert looked_up(lookup, "call heely now", "call healey now", ["Zurich"]) == plain
+    assert looked_up(lookup, "call heely now", "call healey now", [Entity("Healey", weight=0.0)]) == plain
+    assert looked_up(lookup, "call heely now", "call healey now", []) == plain
+    assert looked_up(lookup, "call heely now", "call mister now", ["Healey"]) == plain
+
+
+def test_the_order_of_the_list_changes_nothing(lookup: Lookup) -> None:
+    names: list[str | Entity] = ["Healey", "Haley", "Hailey", "Zurich"]
+    one = looked_up(lookup, "call heely now", "call healey now", names)
+    other = looked_up(lookup, "call heely now", "call healey now", names[::-1])
+    assert one.text == other.text == "call healey now"
+    assert one.tokens == other.tokens and one.score == pytest.approx(other.score)
+
+
+def test_exact_rule_wants_all_phones() -> None:
+    exact = Lookup(DECODER.spelling, rule="exact")
+    # zurich as Z UH R IH S: one phone of five is another
+    assert looked_up(exact, "to suris", "to zuris", ["Zurich"], sure=0.3).text == "to suris"
+    lenient = Lookup(DECODER.spelling, options=replace(SOFT, threshold=-3.0))
+    assert looked_up(lenient, "to suris", "to zuris", ["Zurich"], sure=0.3).text == "to zurich"
+
+
+def test_the_threshold_grows_with_the_list() -> None:
+    lookup = Lookup(DECODER.spelling, options=SOFT)
+    best, log_probs, phones = DECODER.decode(letters("heely", 0.6))[0], letters("heely", 0.6), sounds("healey")
+    gains = []
+    for names in (["Healey"], ["Healey", *(f"{a}or{b}an" for a in "bdfgklmnprst" for b in "bdfgklmnprst")]):
+        pronounced = lookup.compile(EntityList(names))
+        claims = lookup.claims(best, best, log_probs, phones, pronounced)
+        assert pronounced.size == len(names)
+        gains.append(next(one.gain for one in claims if names[one.spot.entity] == "Healey"))
+    assert gains[0] - gains[1] == pytest.approx(SOFT.growth * np.log(145))
+
+
+def test_evidence_is_the_sum_that_it_is_said_to_be() -> None:
+    log_probs, phones = letters("heely", 0.6), sounds("healey")
+    best = DECODER.decode(log_probs)[0]
+    lookup = Lookup(DECODER.spelling, options=SOFT)
+    pronounced = lookup.compile(EntityList(["Healey"]))
+    (claim,) = lookup.claims(best, best, log_probs, phones, pronounced)
+    o, spot = SOFT, claim.spot
+    pace = np.log((spot.last + 1 - spot.first) / (spot.phones * 1.57))
+    expected = o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * pace**2 - o.threshold
+    expected += o.letter_weight * 6 + o.subword_weight * claim.subwords + o.context_weight * claim.context
+    assert claim.gain == pytest.approx(expected) and not claim.heard and claim.subwords < 0
+    found = lookup.put(best, [claim], log_probs, pronounced)
+    assert found.score == pytest.approx(best.score + claim.gain)
+    assert lookup.put(found, [claim], log_probs, pronounced) is found  # it is there
+    heard = DECODER.decode(letters("healey"))[0]
+    (same,) = lookup.claims(heard, heard, letters("healey"), phones, pronounced)
+    assert same.heard and same.subwords == pytest.approx(0, abs=0.1) and same.gain > claim.gain + o.heard
+
+
+def test_proposed_entities_alone_are_looked_for() -> None:
+    log_probs, phones = letters("heely zurik"), sounds("healey zurich")
+    best = DECODER.decode(log_probs)[0]
+    lookup = Lookup(DECODER.spelling, options=SOFT)
+    pronounced = lookup.compile(EntityList(["Healey", "Zurich"]))
+    assert {one.spot.entity for one in lookup.claims(best, best, log_probs, phones, pronounced)} == {0, 1}
+    assert {one.spot.entity for one in lookup.claims(best, best, log_probs, phones, pronounced, [1])} == {1}
+    assert lookup.claims(best, best, log_probs, phones, pronounced, []) == []
+
+
+def claim(entity: int, first: int, last: int, gain: float) -> Claim:
+    spot = Spot(entity=entity, first=first, last=last, fit=0.0, rarity=1.0, phones=3)
+    return Claim(spot=spot, letters=5.0, subwords=0.0, context=0.0, heard=False, gain=gain)
+
+
+def test_of_overlapping_claims_the_best_is_accepted() -> None:
+    claims = [claim(0, 0, 9, 1.0), claim(1, 9, 20, 3.0), claim(2, 21, 30, 0.0), claim(3, 40, 50, -0.1)]
+    assert [one.spot.entity for one in accepted(claims)] == [1, 2]
+    assert accepted([]) == []
+
+
+def test_other_pronunciations_are_found_too() -> None:
+    names: list[str | Entity] = ["Kyiv"]
+    plain = Lookup(DECODER.spelling, options=SOFT)
+    more = Lookup(DECODER.spelling, options=SOFT, variants=VariantOptions(spellings=0, pronunciations=6))
+    assert len(more.compile(EntityList(names))) > len(plain.compile(EntityList(names)))
+
+
+def test_bad_options() -> None:
+    with pytest.raises(ValueError, match="The rule 'best' is not known; choose one of soft, exact"):
+        Lookup(DECODER.spelling, rule="best")
+    for wrong in ({"cost": -1.0}, {"temperature": 0.0}, {"keep": -1}, {"heard": "much"}, {"growth": float("nan")}):
+        with pytest.raises(EvidenceError, match=next(iter(wrong))):
+            EvidenceOptions(**wrong)
+
+
+def test_bad_matrices(lookup: Lookup) -> None:
+    log_probs, phones = letters("heely"), sounds("healey")
+    best = DECODER.decode(log_probs)[0]
+    pronounced = lookup.compile(EntityList(["Healey"]))
+    with pytest.raises(LogProbsError, match="20 frames and phone_log_probs 19"):
+        lookup(best, log_probs, phones[:-1], pronounced)
+    bad = phones.copy()
+    bad[3, 3] = np.nan
+    with pytest.raises(LogProbsError, match="NaN"):
+        lookup(best, log_probs, bad, pronounced)
