@@ -1,4 +1,4 @@
-"""The command line: `asrbias transcribe | score | entities | train | lm | pack`, each command in its own module."""
+"""The command line: `asrbias transcribe | score | ablate | ...`, each command in its own module."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from asrbias import __version__
 COMMANDS = {
     "transcribe": ("asrbias.transcribe_command", "recordings to text, with a list of names"),
     "score": ("asrbias.score_command", "WER, U-WER and B-WER, entity precision, recall and F1"),
+    "ablate": ("asrbias.ablate_command", "what each technique of biasing does, alone and together"),
     "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
     "train": ("asrbias.train_command", "train a base model"),
     "lm": ("asrbias.lm_command", "a word n-gram model from text"),

@@ -80,15 +80,11 @@ def compare(
     Raises:
         ScoreInputError: the utterances differ, or one has no such unit.
     """
-    if [s.utterance.id for s in first] != [s.utterance.id for s in second]:
-        raise ScoreInputError("Two systems can be compared only on the same utterances in the same order.")
-    counts = np.concatenate([_counts(first), _counts(second)], axis=1)
-    sums = _resample(_grouped(counts, first, options.unit), options)
-    ours, theirs = sums[:, :COLUMNS], sums[:, COLUMNS:]
-    whole = counts.sum(0, keepdims=True)
+    ours, theirs = resample_together([first, second], options)
+    whole = [total(scores) for scores in (first, second)]
     comparisons = []
     for name, (_, less_is_better) in METRICS.items():
-        a, b = _metric(name, whole[:, :COLUMNS])[0], _metric(name, whole[:, COLUMNS:])[0]
+        a, b = _metric(name, whole[0])[0], _metric(name, whole[1])[0]
         if np.isnan(a) or np.isnan(b):
             continue
         differences = _metric(name, ours) - _metric(name, theirs)
@@ -105,6 +101,25 @@ def compare(
             )
         )
     return _intervals(ours, options), _intervals(theirs, options), comparisons
+
+
+def resample_together(systems: Sequence[Sequence[UtteranceScore]], options: BootstrapOptions) -> list[Array]:
+    """[R, 9] counts of each system, summed over the same R resamples; METRICS and differences can be taken of them.
+
+    Raises:
+        ScoreInputError: the systems were not scored on the same utterances in the same order, or one has no such unit.
+    """
+    ids = [[s.utterance.id for s in scores] for scores in systems]
+    if any(one != ids[0] for one in ids):
+        raise ScoreInputError("Two systems can be compared only on the same utterances in the same order.")
+    counts = np.concatenate([_counts(scores) for scores in systems], axis=1)
+    sums = _resample(_grouped(counts, systems[0], options.unit), options)
+    return [sums[:, start : start + COLUMNS] for start in range(0, sums.shape[1], COLUMNS)]
+
+
+def total(scores: Sequence[UtteranceScore]) -> Array:
+    """[1, 9] counts of all utterances, as METRICS take them."""
+    return np.asarray(_counts(scores).sum(0, keepdims=True), np.float64)
 
 
 def _counts(scores: Sequence[UtteranceScore]) -> Array:

@@ -1,11 +1,11 @@
 """The table: every system on the same posteriors and lists, with its weights as tune.py chose them on dev.
 
-    python bench/peers/run.py build/peers/test --distractors FILE --lm FILE --tuned build/peers/tuned
+    python bench/peers/run.py build/peers/test --distractors FILE --lm FILE [--tuned build/peers/tuned]
     python bench/peers/run.py build/peers/dev --distractors FILE --lm FILE --speed     # two minutes, times only
 
 peers.md and peers.json are written into --output. A system stands twice: at its best, with weights chosen for each
-length of list; and "safe", with one set of weights that leaves speech without listed words alone (tune.py). --ours FILE
-adds configurations of ours: {"name": {DecodeOptions}}.
+length of list; and "safe", with one set of weights that leaves speech without listed words alone (tune.py). The first
+row is ours, as the starter is shipped; --ours FILE gives others: {"name": {JointOptions or DecodeOptions}}.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ours import shipped
 from posteriors import Posteriors
 from results import Contestant, Results
 from speed import measure
@@ -28,20 +29,22 @@ from asrbias.significance import BootstrapOptions, compare, intervals
 NONE = Condition(None)
 
 
-def contestants(tuned: Path | None, ours: Path | None) -> list[Contestant]:
-    """Those of --ours first, then each system that was tuned, at its best and safe."""
-    found = []
+TUNED = Path(__file__).with_name("tuned")
+
+
+def contestants(tuned: Path, ours: Path | None, lm: bool) -> list[Contestant]:
+    """Ours first, then each system that was tuned, at its best and safe."""
     if ours is not None:
-        for name, options in json.loads(ours.read_text(encoding="utf-8")).items():
-            found.append(Contestant(name, "ours", options, {}))
-    for path in sorted(tuned.glob("*.json")) if tuned is not None else ():
+        chosen_ours = json.loads(ours.read_text(encoding="utf-8"))
+    else:
+        chosen_ours = {"asrbias": {**shipped(), "lm": lm}}
+    found = [Contestant(name, "ours", options, {}) for name, options in chosen_ours.items()]
+    for path in sorted(tuned.glob("*.json")):
         chosen = json.loads(path.read_text(encoding="utf-8"))
         best = {int(count): options for count, options in chosen["best"].items()}
         found.append(Contestant(path.stem, chosen["system"], {}, best))
         if chosen["safe"] is not None:
             found.append(Contestant(f"{path.stem}, safe", chosen["system"], chosen["safe"], {}))
-    if not found:
-        raise SystemExit("There is nothing to run: --tuned is a folder that tune.py wrote, --ours a file of options.")
     return found
 
 
@@ -139,10 +142,8 @@ def main() -> None:
     parser.add_argument("posteriors", type=Path, help="a folder that posteriors.py made")
     parser.add_argument("--distractors", type=Path, required=True)
     parser.add_argument("--lm", type=Path, help="language model (ARPA, or our .npz), and flashlight's words")
-    parser.add_argument("--tuned", type=Path, help="a folder that tune.py wrote")
-    parser.add_argument(
-        "--ours", type=Path, help='JSON: {"name": {DecodeOptions}}; the first is what others are compared with'
-    )
+    parser.add_argument("--tuned", type=Path, default=TUNED, help="a folder that tune.py wrote (default: beside this)")
+    parser.add_argument("--ours", type=Path, help='JSON: {"name": {options}}, the first to compare others with')
     parser.add_argument(
         "--counts", type=int, nargs="*", default=[10, 100, 1000, 10000], help="distractors in each list"
     )
@@ -160,7 +161,7 @@ def main() -> None:
     if arguments.speed:
         print(measure(posteriors, setting, lists))
         return
-    everyone = contestants(arguments.tuned, arguments.ours)
+    everyone = contestants(arguments.tuned, arguments.ours, arguments.lm is not None)
     results = Results(arguments.output / "texts", posteriors, setting, lists)
     found = table(results, everyone, arguments.counts, arguments)
     title = f"{arguments.posteriors.name}: {len(posteriors.utterances)} utterances"

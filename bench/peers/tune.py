@@ -1,7 +1,10 @@
 """Tune the weights of systems on dev.
 
     python bench/peers/tune.py build/peers/dev --distractors FILE --lm FILE --output build/peers/tuned [--system NAME]
+    python bench/peers/tune.py ... --near bench/peers/tuned --utterances 160 --counts 100 1000     # minutes, not hours
 
+With --near only the values beside those of an earlier tuning are tried, one weight after another: enough where the
+model has changed a little.
 Every trial is a line of OUTPUT/NAME.jsonl, and one that is there is not run again. OUTPUT/NAME.json has what was
 chosen: `best`, for each length of list the weights of highest F1, whatever they do elsewhere; and `safe`, one set of
 weights, of highest F1 with 1,000 distractors among those that pass with these alone: WER at most 0.2 points above no
@@ -12,7 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,38 @@ def tune(trials: Trials, count: int) -> dict[str, Any]:
     return dict(json.loads(max(with_list, key=lambda key: trials.known[key][str(own)]["f1"] or 0.0)))
 
 
+def tune_near(trials: Trials, count: int, start: Mapping[str, Any]) -> dict[str, Any]:
+    """The weights of highest F1 in one pass over them, each moved to a neighbouring value of its grid."""
+    own, best = Condition(count), dict(start)
+    grids: dict[str, set[Any]] = {}
+    for stage in trials.plan.stages:
+        for name, values in stage.values.items():
+            grids.setdefault(name, set()).update(values)
+    for name, values in grids.items():
+        if name not in best:  # a weight that this length of list was better without
+            continue
+        tried = [best, *({**best, name: value} for value in beside(values, best[name]))]
+        trials.run(tried, own)
+        if count == ALONE.count:
+            trials.run(tried, ALONE)
+        best = max(tried, key=lambda o: trials.known[_key(o)][str(own)]["f1"] or 0.0)
+    return best
+
+
+def beside(values: Collection[Any], value: Any) -> list[Any]:
+    """The next smaller and the next larger of `values`, those that there are."""
+    smaller, larger = [v for v in values if v < value], [v for v in values if v > value]
+    return [*([max(smaller)] if smaller else []), *([min(larger)] if larger else [])]
+
+
+def earlier(folder: Path, name: str, count: int) -> dict[str, Any]:
+    """What an earlier tuning chose for lists of so many distractors, without what is fixed."""
+    best = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["best"]
+    if str(count) not in best:
+        raise SystemExit(f"{folder}/{name}.json has weights for {', '.join(best)} distractors, none for {count}.")
+    return {key: value for key, value in best[str(count)].items() if key not in PLANS[name].fixed}
+
+
 def safe(trials: Trials) -> dict[str, Any] | None:
     """Of what was tried with 1,000 distractors: the highest F1 that leaves speech without listed words alone."""
     own = str(Condition(ALONE.count))
@@ -107,6 +142,7 @@ def main() -> None:
     parser.add_argument("--system", choices=list(PLANS), nargs="+", default=list(PLANS))
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 1000, 10000], help="distractors in each list")
     parser.add_argument("--utterances", type=int, help="a sample of so many; default all")
+    parser.add_argument("--near", type=Path, help="a folder of earlier results, around which to search")
     parser.add_argument("--lm", type=Path, help="language model (ARPA, or our .npz), and flashlight's words")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
@@ -117,7 +153,11 @@ def main() -> None:
     setting = Setting(posteriors.vocabulary, as_arpa(arguments.lm, arguments.output), phrases, fast=True)
     for name in arguments.system:
         trials = Trials(arguments.output / f"{name}.jsonl", PLANS[name], setting, posteriors, lists)
-        best = {str(count): {**PLANS[name].fixed, **tune(trials, count)} for count in arguments.counts}
+        best = {}
+        for count in arguments.counts:
+            near = arguments.near
+            weights = tune(trials, count) if near is None else tune_near(trials, count, earlier(near, name, count))
+            best[str(count)] = {**PLANS[name].fixed, **weights}
         found = safe(trials)
         chosen = {
             "system": PLANS[name].system,
