@@ -1,7 +1,10 @@
 """Conformer encoder with intermediate CTC heads over subwords and a CTC head over phones.
 
-Gulati et al. 2020 (Conformer), Lee & Watanabe 2021 (intermediate CTC), Nozaki & Komatsu 2021 (self-conditioning).
+Gulati et al. 2020 (Conformer), Lee & Watanabe 2021 (intermediate CTC), Nozaki & Komatsu 2021 (self-conditioning),
+Sato et al. 2022 (text through an intermediate CTC layer).
 Notable:
+ - with a `bottleneck` the layers after the phone head see nothing but its posteriors: they learn to spell sounds, and
+   so can learn from text alone (`Encoder.spell`, training/text.py), where the speech at hand is too little;
  - 4x subsampling by a light convolutional stem: 40 ms a frame;
  - rotary positions, so that attention is plain `scaled_dot_product_attention`;
  - LayerNorm in the convolution module: batch statistics would tie an item's result to its neighbours, and padding is
@@ -30,7 +33,9 @@ class EncoderConfig:
     stem_channels: int = 16  # channels of the first subsampling convolution
     subword_layers: tuple[int, ...] = (4, 8)  # 1-based layers with an intermediate subword head
     phone_layer: int = 6  # 1-based layer with the phone head
-    self_conditioning: bool = True  # feed intermediate subword posteriors back
+    self_conditioning: bool = True  # feed intermediate posteriors back
+    phone_middle: tuple[int, ...] = ()  # 1-based layers below phone_layer with an intermediate phone head
+    bottleneck: bool = False  # layers above phone_layer see the phone posteriors and nothing else
     dropout: float = 0.0  # probability, of a channel in a whole utterance
     layer_drop: float = 0.0  # probability that training skips the last layer; earlier ones in proportion
 
@@ -44,6 +49,15 @@ class EncoderConfig:
         for layer in (*self.subword_layers, self.phone_layer):
             if not 1 <= layer <= self.layers:
                 raise ValueError(f"A head on layer {layer} is outside 1..{self.layers}; choose an existing layer.")
+        for layer in self.phone_middle:
+            if not 1 <= layer < self.phone_layer:
+                raise ValueError(f"An intermediate phone head on layer {layer} must be below layer {self.phone_layer}.")
+        low = [layer for layer in self.subword_layers if layer <= self.phone_layer]
+        if self.bottleneck and (low or self.phone_layer == self.layers):
+            raise ValueError(
+                f"With a bottleneck at layer {self.phone_layer} all subword heads and the last layer must be above it, "
+                f"but there are subword heads at {list(self.subword_layers)} and {self.layers} layers."
+            )
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,7 @@ class EncoderOutput:
     phones: Tensor  # [B, T, P] natural log
     hidden: tuple[Tensor, ...]  # [B, T, D] each: layers of `subword_layers`, then the last
     lengths: Tensor  # [B] valid frames
+    phone_middle: tuple[Tensor, ...] = ()  # [B, T, P] each, natural log, one a layer of `phone_middle`
 
 
 def _half(length: Tensor) -> Tensor:
@@ -187,6 +202,22 @@ class ConformerLayer(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
 
+class Bottleneck(nn.Module):
+    """Phone posteriors [B, T, P], natural log -> [B, T, D]: all that the layers above learn of the sound."""
+
+    FLOOR = -12.0  # nats: what is less probable than this is all the same
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.inner = nn.Linear(2 * config.phones, config.dim)
+        self.norm = nn.LayerNorm(config.dim)
+
+    def forward(self, phones: Tensor) -> Tensor:
+        # Logarithms tell apart what is improbable, probabilities what is likely; both get a spread of about 1.
+        both = torch.cat([phones.clamp(min=self.FLOOR) / 4 + 1, phones.exp() * 2], -1)
+        return self.norm(self.inner(both))  # type: ignore[no-any-return]
+
+
 class Encoder(nn.Module):
     """Features [B, T, mels] -> log-probabilities of every head. Blank is label 0 in both alphabets."""
 
@@ -201,6 +232,10 @@ class Encoder(nn.Module):
         self.phone_head = nn.Linear(config.dim, config.phones)
         if config.self_conditioning:
             self.condition = nn.Linear(config.vocabulary, config.dim)
+        if config.self_conditioning and config.phone_middle:
+            self.phone_condition = nn.Linear(config.phones, config.dim)
+        if config.bottleneck:
+            self.bottleneck = Bottleneck(config)
 
     def regularise(self, dropout: float, layer_drop: float) -> None:
         """Change what training drops; results in evaluation mode stay what they are."""
@@ -218,20 +253,44 @@ class Encoder(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor) -> EncoderOutput:
         """features [B, T, mels] zero-padded, lengths [B] in feature frames (10 ms)."""
         x, lengths = self.stem(features, lengths)
+        first = self.config.phone_layer if self.config.bottleneck else self.config.layers
+        lower = self._run(x, lengths, 1, first)
+        return self.spell(lower.phones, lengths, lower) if self.config.bottleneck else lower
+
+    def sounds(self, features: Tensor, lengths: Tensor) -> EncoderOutput:
+        """What `forward` gives, of the layers up to the phone head; the last is not run: `log_probs` is [B, T, 0]."""
+        x, lengths = self.stem(features, lengths)
+        return self._run(x, lengths, 1, self.config.phone_layer)
+
+    def spell(self, phones: Tensor, lengths: Tensor, lower: EncoderOutput | None = None) -> EncoderOutput:
+        """The layers above the bottleneck alone: phones [B, T, P], natural log, lengths [B] in frames of 40 ms."""
+        output = self._run(self.bottleneck(phones), lengths, self.config.phone_layer + 1, self.config.layers)
+        return replace(output, phones=phones, phone_middle=lower.phone_middle if lower is not None else ())
+
+    def _run(self, x: Tensor, lengths: Tensor, first: int, last: int) -> EncoderOutput:
+        """x [B, T, D] through layers first..last, both included, with their heads."""
+        config = self.config
         mask = mask_of(lengths, x.shape[1])
-        table = rotary_table(x.shape[1], self.config.dim // self.config.heads, x.device)
+        table = rotary_table(x.shape[1], config.dim // config.heads, x.device)
         middle: list[Tensor] = []
+        sounds: list[Tensor] = []
         hidden: list[Tensor] = []
         phones = x
-        for number, layer in enumerate(self.layers, 1):
+        for number in range(first, last + 1):
             if not self._skips(number):
-                x = layer(x, mask, table)
-            if number == self.config.phone_layer:
+                x = self.layers[number - 1](x, mask, table)
+            if number in config.phone_middle or number == config.phone_layer:
                 phones = self.phone_head(x).float().log_softmax(-1)
-            if number in self.config.subword_layers:
+            if number in config.phone_middle:
+                sounds.append(phones)
+                if config.self_conditioning:
+                    x = x + self.phone_condition(phones.exp().to(x.dtype))
+            if number in config.subword_layers:
                 hidden.append(x)
                 middle.append(self.head(x).float().log_softmax(-1))
-                if self.config.self_conditioning:
+                if config.self_conditioning:
                     x = x + self.condition(middle[-1].exp().to(x.dtype))
         hidden.append(x)
-        return EncoderOutput(self.head(x).float().log_softmax(-1), tuple(middle), phones, tuple(hidden), lengths)
+        whole = last == config.layers
+        log_probs = self.head(x).float().log_softmax(-1) if whole else x.new_empty(*x.shape[:2], 0)
+        return EncoderOutput(log_probs, tuple(middle), phones, tuple(hidden), lengths, tuple(sounds))

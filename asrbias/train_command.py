@@ -29,11 +29,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = "Train a Conformer-CTC base model.", EXAMPLE
     data = parser.add_argument_group("data")
     data.add_argument(
-        "--data", action="append", required=True, metavar="SHARDS[=WEIGHT]", help="packed speech; repeatable"
+        "--data", action="append", default=[], metavar="SHARDS[=WEIGHT]", help="packed speech; repeatable"
     )
     data.add_argument("--dev", metavar="SHARDS", help="packed speech on which the word error rate is reported")
     data.add_argument(
         "--output", type=Path, required=True, help="model folder to write; holds the checkpoint and log too"
+    )
+    data.add_argument(
+        "--sentences", type=Path, metavar="FILE", help="text, one sentence a line (.gz too), to learn to spell from"
+    )
+    data.add_argument(
+        "--phone-bank", type=Path, metavar="FILE", help="posteriors its sounds are made of (with --sentences)"
     )
     start = parser.add_argument_group("start")
     start.add_argument("--init", type=Path, metavar="MODEL", help="an earlier model folder to start from")
@@ -55,8 +61,9 @@ def _add_training(group: Any) -> None:
     from asrbias.training.augment import AugmentOptions, SpecAugmentOptions
     from asrbias.training.base import TrainOptions
     from asrbias.training.data import BatchOptions
+    from asrbias.training.text import TextOptions
 
-    training, batches = TrainOptions(), BatchOptions()
+    training, batches, text = TrainOptions(), BatchOptions(), TextOptions()
     augment, spec = AugmentOptions(), SpecAugmentOptions()
     for name, default, meaning in (
         ("steps", training.steps, "updates"),
@@ -72,6 +79,8 @@ def _add_training(group: Any) -> None:
         ("seed", training.seed, ""),
         ("workers", training.workers, "processes that read and augment"),
         ("seconds", batches.seconds, "audio a batch"),
+        ("text-share", text.share, "share of the updates that are of --sentences"),
+        ("text-seconds", text.seconds, "simulated speech a batch of text"),
         ("longest", batches.longest, "seconds; longer utterances are left out"),
         ("frequency-masks", spec.frequency_masks, "SpecAugment: bands of mels set to zero"),
         ("time-masks", spec.time_masks, "SpecAugment: stretches of time set to zero"),
@@ -84,6 +93,13 @@ def _add_training(group: Any) -> None:
     group.add_argument(
         "--phone", type=float, default=0.3, help="weight of the phone head's loss (default: %(default)s)"
     )
+    group.add_argument(
+        "--subword",
+        type=float,
+        default=1.0,
+        help="weight of the subword heads' loss; 0 trains the layers up to the phone head alone (default: %(default)s)",
+    )
+    group.add_argument("--apart", action="store_true", help="subword losses do not train the layers below a bottleneck")
     group.add_argument("--optimizer", default="adamw", choices=["adamw", "muon"], help="default: %(default)s")
     group.add_argument("--short-first", action="store_true", help="the first epoch goes from short to long")
     group.add_argument("--stop-at", type=int, metavar="STEP", help="stop after this update, to go on another time")
@@ -101,6 +117,7 @@ def run(arguments: argparse.Namespace) -> int:
     from asrbias.training.base import TrainOptions, train_base
     from asrbias.training.data import BatchOptions
     from asrbias.training.objective import ObjectiveOptions
+    from asrbias.training.text import TextOptions, TextSource
 
     _check(arguments)
     if arguments.threads:
@@ -112,7 +129,8 @@ def run(arguments: argparse.Namespace) -> int:
         evaluate_every=given["evaluate_every"],
         save_every=given["save_every"],
         batches=BatchOptions(seconds=given["seconds"], longest=given["longest"], short_first=given["short_first"]),
-        objective=ObjectiveOptions(phone=given["phone"]),
+        objective=ObjectiveOptions(phone=given["phone"], subword=given["subword"]),
+        text=TextOptions(share=given["text_share"], seconds=given["text_seconds"]),
         spec_augment=SpecAugmentOptions(
             frequency_masks=given["frequency_masks"], time_masks=given["time_masks"], warp=given["warp"]
         ),
@@ -132,19 +150,20 @@ def run(arguments: argparse.Namespace) -> int:
         vocabulary=vocabulary,
         init=arguments.init,
         init_last=arguments.init_last,
+        text=TextSource(arguments.sentences, arguments.phone_bank) if arguments.sentences else None,
     )
     return 0
 
 
 PLAIN = (  # arguments that are fields of TrainOptions
     "steps", "rate", "warmup", "decay", "optimizer", "weight_decay", "average", "seed", "workers", "device", "dropout",
-    "layer_drop",
+    "layer_drop", "apart",
 )  # fmt: skip
 SIZES = ("dim", "layers", "heads", "subword_layers", "phone_layer", "no_self_conditioning")
-PROBABILITIES = ("decay", "average", "noise", "room", "colour", "dropout", "layer_drop", "warp")
-NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "seed")
+PROBABILITIES = ("text_share", "decay", "average", "noise", "room", "colour", "dropout", "layer_drop", "warp")
+NOT_NEGATIVE = ("warmup", "weight_decay", "workers", "frequency_masks", "time_masks", "phone", "subword", "seed")
 POSITIVE = (
-    "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads",
+    "steps", "rate", "evaluate_every", "save_every", "seconds", "longest", "stop_at", "threads", "text_seconds",
     "dim", "layers", "heads",
 )  # fmt: skip
 
@@ -164,6 +183,10 @@ def _check(arguments: argparse.Namespace) -> None:
         )
     if arguments.init_last and not arguments.init:
         raise ValueError("--init-last needs --init MODEL; a new model has no earlier weights.")
+    if not arguments.data and arguments.text_share < 1:
+        raise ValueError("There is nothing to train on; give --data SHARDS, or --sentences with --text-share 1.")
+    if not bool(arguments.sentences) == bool(arguments.phone_bank) == (arguments.text_share > 0):
+        raise ValueError("--sentences, --phone-bank and a --text-share above 0 go together; give all three or none.")
     for names, least, most, allowed in (
         (PROBABILITIES, 0.0, 1.0, "from 0 to 1"),
         (NOT_NEGATIVE, 0.0, sys.float_info.max, "0 or more"),

@@ -12,7 +12,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,13 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.data import DataLoader
 
 from asrbias.encoder import EncoderConfig
 from asrbias.model import Model, load_model, save_model
 from asrbias.tokens import Vocabulary
+from asrbias.training import stream
 from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment, warp_bands
 from asrbias.training.checkpoint import (
     CHECKPOINT_FILE,
@@ -37,10 +37,14 @@ from asrbias.training.checkpoint import (
     load_checkpoint,
     save_checkpoint,
 )
-from asrbias.training.data import Batch, BatchDataset, BatchOptions, Example, Source, plan_epoch, read_examples
+from asrbias.training.data import Batch, BatchOptions, Example, Source, read_examples
 from asrbias.training.evaluate import evaluate
-from asrbias.training.objective import ObjectiveOptions, objective
+from asrbias.training.objective import ObjectiveOptions, objective, text_objective
 from asrbias.training.optimizer import OptimizerName, make_optimizer
+from asrbias.training.passes import Part, Passes
+from asrbias.training.phonebank import PhoneBank
+from asrbias.training.stream import Share, is_text
+from asrbias.training.text import TextBatch, TextBatches, TextOptions, TextSource, read_sentences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +63,7 @@ class TrainOptions:
     report_every: int = 20  # updates
     dropout: float = 0.0  # probability (EncoderConfig)
     layer_drop: float = 0.0  # probability (EncoderConfig)
+    apart: bool = False  # the layers below a bottleneck learn phones alone
     seed: int = 0
     workers: int = 1  # processes that read and augment
     device: str = "cpu"
@@ -66,6 +71,7 @@ class TrainOptions:
     augment: AugmentOptions = field(default_factory=AugmentOptions)
     spec_augment: SpecAugmentOptions = field(default_factory=SpecAugmentOptions)
     objective: ObjectiveOptions = field(default_factory=ObjectiveOptions)
+    text: TextOptions = field(default_factory=TextOptions)
 
 
 def rate_at(step: int, options: TrainOptions) -> float:
@@ -85,11 +91,13 @@ def train_base(
     vocabulary: Vocabulary | None = None,
     init: Path | None = None,
     init_last: bool = False,
+    text: TextSource | None = None,
 ) -> Path:
     """Train, or go on where `output` stopped; returns `output`, a model folder with the averaged weights.
 
     Either `init` (an earlier model folder) or `config` and `vocabulary` must be given. With `init_last` the start is
     the last weights of the earlier run's checkpoint, not their average, which lags where a model still learns fast.
+    `text`: what the updates of text (`TextOptions.share`) are made of; the model must have a bottleneck.
     """
     if init is not None:
         model = load_model(init)
@@ -101,7 +109,9 @@ def train_base(
     else:
         raise ValueError("Training needs a start: give an earlier model (--init), or a vocabulary and sizes.")
     start = {"init": str(init), "init_last": init_last}
-    trainer = BaseTrainer(sources, dev, output, options, model, start)
+    if text is not None:  # as the speech, the text of a run may not change between its parts
+        start["text"] = [str(text.sentences), str(text.bank)]
+    trainer = BaseTrainer(sources, dev, output, options, model, start, text)
     trainer.run()
     return output
 
@@ -115,6 +125,7 @@ class BaseTrainer:
         options: TrainOptions,
         model: Model,
         start: dict[str, Any],
+        text: TextSource | None = None,
     ) -> None:
         rate = model.features.options.sample_rate
         if options.batches.sample_rate != rate:
@@ -126,6 +137,8 @@ class BaseTrainer:
         self.device = self._device()
         self.console = Console(quiet=self.rank != 0)
         self.model = model
+        if options.apart and not model.encoder.config.bottleneck:
+            raise ValueError("To train apart there must be a bottleneck, which this model has not; leave --apart out.")
         self.model.encoder.regularise(options.dropout, options.layer_drop)
         self.model.to(self.device).train()  # an earlier model comes in evaluation mode, which drops nothing
         self.run_settings = {
@@ -148,11 +161,11 @@ class BaseTrainer:
         if (output / CHECKPOINT_FILE).is_file():
             self.progress = load_checkpoint(output, encoder, self.average, self.optimizer, self.run_settings)
             self.console.print(f"going on at step {self.progress.step}")
-        self.forward: nn.Module = self.model.encoder
+        self.text = self._sentences(text) if text is not None else None
+        self.forward: nn.Module = Passes(encoder, options.apart)
         if self.world > 1:
-            self.forward = nn.parallel.DistributedDataParallel(
-                self.model.encoder, find_unused_parameters=options.layer_drop > 0
-            )
+            partly = options.layer_drop > 0 or not options.objective.subword or options.text.share > 0
+            self.forward = nn.parallel.DistributedDataParallel(self.forward, find_unused_parameters=partly)
 
     @property
     def _end(self) -> int:
@@ -178,6 +191,19 @@ class BaseTrainer:
         )
         return examples
 
+    def _sentences(self, source: TextSource) -> TextBatches:
+        options = self.options.text
+        if not self.model.encoder.config.bottleneck:
+            raise ValueError("Text trains the layers above a bottleneck, which this model has not.")
+        sentences, left = read_sentences(source.sentences, self.model.vocabulary, options.longest)
+        self.console.print(f"{source.sentences}: {len(sentences)} sentences, {left} left out")
+        return TextBatches(sentences, PhoneBank.load(source.bank), options, self.options.seed)
+
+    def _seconds(self, batch: Batch | TextBatch) -> float:
+        if isinstance(batch, TextBatch):
+            return float(batch.lengths.sum()) * self.model.seconds_per_frame
+        return float(batch.samples.sum()) / self.options.batches.sample_rate
+
     def run(self) -> None:
         columns = (
             TextColumn("{task.description}"),
@@ -191,14 +217,17 @@ class BaseTrainer:
             since, heard, recent = time.monotonic(), 0.0, list[dict[str, float]]()
             for batch in self._batches():
                 recent.append(self._update(batch))
-                heard += float(batch.samples.sum()) / self.options.batches.sample_rate * self.world
+                heard += self._seconds(batch) * self.world
                 self.progress.step += 1
                 step = self.progress.step
                 if step % self.options.report_every == 0 and self.rank == 0:
                     speed = heard / (time.monotonic() - since)
-                    parts = {key: sum(one[key] for one in recent) / len(recent) for key in recent[0]}
+                    parts = _means(recent)
                     since, heard, recent = time.monotonic(), 0.0, []
-                    bar.update(task, completed=step, description=f"loss {parts['last']:.2f} phone {parts['phone']:.2f}")
+                    losses = " ".join(
+                        f"{name} {parts[name]:.2f}" for name in ("last", "phone", "text") if name in parts
+                    )
+                    bar.update(task, completed=step, description=losses)
                     self._log(
                         {"step": step, **parts, "rate": rate_at(step - 1, self.options), "times_real_time": speed}
                     )
@@ -210,48 +239,52 @@ class BaseTrainer:
                         self.output, self.model.encoder, self.average, self.optimizer, self.progress, self.run_settings
                     )
 
-    def _batches(self) -> Iterator[Batch]:
+    def _batches(self) -> Iterator[Batch | TextBatch]:
         """Batches from where the run stands to its last step."""
-        options = self.options
-        while self.progress.step < self._end:
-            plan = plan_epoch(self.sources, options.batches, options.seed, self.progress.epoch)
-            plan = plan[: len(plan) // self.world * self.world][self.rank :: self.world]
-            if not plan:
-                raise ValueError(
-                    "There is less than one batch a process in the training data; give more, or fewer seconds a batch."
-                )
-            seed = (options.seed * 1_000_003 + self.progress.epoch) * 64 + self.rank
-            dataset = BatchDataset(plan, options.augment, seed)
-            rest = range(self.progress.batch, len(plan))
-            loader: DataLoader[Batch] = DataLoader(
-                dataset, batch_size=None, sampler=rest, num_workers=options.workers,
-                prefetch_factor=4 if options.workers else None,
-            )  # fmt: skip
-            for batch in loader:
-                self.progress.batch += 1
-                yield batch
-                if self.progress.step >= self._end:
-                    return
-            self.progress.epoch, self.progress.batch = self.progress.epoch + 1, 0
+        options, progress = self.options, self.progress
+        share = Share(seed=options.seed, workers=options.workers, rank=self.rank, world=self.world)
+        spoken: Iterator[Batch | TextBatch] = stream.speech(
+            self.sources, options.batches, options.augment, progress, share
+        )
+        written: Iterator[Batch | TextBatch] = iter(())
+        if self.text is not None:
+            written = stream.text(self.text, math.floor(progress.step * options.text.share), share)
+        while progress.step < self._end:
+            yield next(written) if is_text(progress.step, options.text.share) else next(spoken)
 
-    def _update(self, batch: Batch) -> dict[str, float]:
+    def _features(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Augmented features [B, T, mels] and their frames [B]."""
+        options = self.options
+        with torch.no_grad():
+            features, frames = self.model.features(batch.audio, batch.samples)
+            seed = options.seed * 1_000_003 + self.progress.step * 64 + self.rank
+            generator = torch.Generator().manual_seed(seed)
+            if options.spec_augment.warp:
+                hearing = self.model.features.options
+                features = warp_bands(features, options.spec_augment, hearing.low, hearing.high, generator)
+            return spec_augment(features, frames, options.spec_augment, generator), frames
+
+    def _update(self, batch: Batch | TextBatch) -> dict[str, float]:
         options, step = self.options, self.progress.step
         batch = replace(
             batch, **{k: v.to(self.device, non_blocking=True) for k, v in vars(batch).items() if k != "texts"}
         )
-        with torch.no_grad():
-            features, frames = self.model.features(batch.audio, batch.samples)
-            generator = torch.Generator().manual_seed(options.seed * 1_000_003 + step * 64 + self.rank)
-            if options.spec_augment.warp:
-                hearing = self.model.features.options
-                features = warp_bands(features, options.spec_augment, hearing.low, hearing.high, generator)
-            features = spec_augment(features, frames, options.spec_augment, generator)
+        part: Part = "text"
+        if isinstance(batch, Batch):
+            part = "speech" if options.objective.subword else "sounds"
+        inputs = self._features(batch) if isinstance(batch, Batch) else (batch.phones, batch.lengths)
+        if self.text is not None:  # text is not learnt by heart: to drop something would only slow it down
+            dropped = (options.dropout, options.layer_drop) if isinstance(batch, Batch) else (0.0, 0.0)
+            self.model.encoder.regularise(*dropped)
         self.optimizer.set_rate(rate_at(step, options))
         torch.manual_seed(options.seed * 1_000_003 + step)  # of all processes alike: they must skip the same layers
         with fast_attention(self.device):
             with torch.autocast(self.device.type, torch.bfloat16):
-                output = self.forward(features, frames)
-            loss, parts = objective(output, batch, options.objective)
+                output = self.forward(part, *inputs)
+            if isinstance(batch, Batch):
+                loss, parts = objective(output, batch, options.objective)
+            else:
+                loss, parts = text_objective(output, batch, options.objective)
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.model.encoder.parameters(), options.clip)
@@ -270,8 +303,11 @@ class BaseTrainer:
             results = evaluate(self.model.eval(), self.dev, self.options.batches)
             notes["dev"] = results
             self._log({"step": step, "dev": results})
-            words = ", ".join(f"{corpus} {100 * rate:.1f} %" for corpus, rate in results["wer"].items())
-            self.console.print(f"step {step}: dev WER {words}; {results['example']}")
+            words, phones = (
+                ", ".join(f"{corpus} {100 * rate:.1f} %" for corpus, rate in results[name].items())
+                for name in ("wer", "per")
+            )
+            self.console.print(f"step {step}: dev WER {words}; phones {phones}; {results['example']}")
         save_model(self.model, self.output, notes=json.loads(json.dumps(notes, default=str)))
         self.model.encoder.load_state_dict(current)
         self.model.train()
@@ -283,6 +319,12 @@ class BaseTrainer:
                 json.dumps({key: round(value, 5) if isinstance(value, float) else value for key, value in row.items()})
                 + "\n"
             )
+
+
+def _means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each key the mean of the rows that have it."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return {key: sum(row[key] for row in rows if key in row) / sum(key in row for row in rows) for key in keys}
 
 
 def fast_attention(device: torch.device) -> contextlib.AbstractContextManager[None]:

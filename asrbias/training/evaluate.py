@@ -1,4 +1,4 @@
-"""Greedy word error rate of a model on packed speech."""
+"""Greedy word and phone error rates of a model on packed speech."""
 
 from __future__ import annotations
 
@@ -25,20 +25,29 @@ def greedy(log_probs: Tensor, lengths: Tensor) -> list[list[int]]:
 
 @torch.inference_mode()
 def evaluate(model: Model, examples: Sequence[Example], options: BatchOptions) -> dict[str, Any]:
-    """Word error rate by corpus and over `all`, and one example; greedy, no list, no language model."""
+    """Word (`wer`) and phone (`per`) error rates by corpus and over `all`, and one example; greedy, no list."""
     device = next(model.parameters()).device
     plan = plan_epoch([(examples, 1.0)], options, 0, 0)
     dataset = BatchDataset(plan, None, 0)
     errors: dict[str, int] = defaultdict(int)
     words: dict[str, int] = defaultdict(int)
+    wrong: dict[str, int] = defaultdict(int)
+    phones: dict[str, int] = defaultdict(int)
     example = ""
     for number, items in enumerate(plan):
         batch = dataset[number]
         output = model(batch.audio.to(device), batch.samples.to(device))
-        for item, labels in zip(items, greedy(output.log_probs, output.lengths), strict=True):
+        read, heard = (greedy(head, output.lengths) for head in (output.log_probs, output.phones))
+        for item, labels, sounds in zip(items, read, heard, strict=True):
             reference, hypothesis = item.text.split(), model.vocabulary.decode(labels).split()
             for key in (item.utterance.corpus, "all"):
                 errors[key] += Levenshtein.distance(reference, hypothesis)
                 words[key] += len(reference)
+                wrong[key] += Levenshtein.distance(item.phones, tuple(sounds))
+                phones[key] += len(item.phones)
             example = f"{item.text!r} -> {' '.join(hypothesis)!r}"
-    return {"wer": {key: errors[key] / max(1, words[key]) for key in sorted(words)}, "example": example}
+    return {
+        "wer": {key: errors[key] / max(1, words[key]) for key in sorted(words)},
+        "per": {key: wrong[key] / max(1, phones[key]) for key in sorted(words)},
+        "example": example,
+    }

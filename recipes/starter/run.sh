@@ -99,7 +99,45 @@ real=() ; for part in train-commonvoice-en=1.5 train-speechocean762=1 train-robo
     --data "$work/wide/wide-*.jsonl=0.4" --init "$work/s11" --init-last --output "$work/s12" --optimizer muon --rate 6.5e-4 --warmup 20 \
     --decay 1 --steps 2000 --average 0.99 --dropout 0.1 --layer-drop 0.1 --warp 0.12 --seed 12; touch "$work/s12/done"; }
 
-# 5 to 7: look at the bonus on dev (its default is in DecodeOptions), ship, measure on test
-python "$here/ship.py" "$work/s11" "$work/s12" --output "$here/../../asrbias/models/starter"
-python "$here/sweep.py" "$shared/speech/dev/manifest.jsonl" --distractors "$shared/speech/distractors.txt"
+# 4h: a bottleneck of phones (asrbias/encoder.py). Above it the model learns to spell from text alone, below it to hear phones
+second=$work/second text=$work/spelling.txt.gz
+[ -e "$second/config.json" ] || python "$here/ship.py" "$work/s11" "$work/s12" --output "$second"
+[ -e "$text" ] || python "$here/spelling_text.py" "$shared" --seed 3 -o "$text"
+heard=() ; for part in commonvoice-en=1 speechocean762=1 robotutor=0.3 african-storybook=0.6 ljspeech=0.4 cathy=0.15; do
+    heard+=("$work/real/train-${part%=*}.jsonl=${part#*=}"); done
+bank() { [ -e "$work/$2.npz" ] || python "$here/phone_bank.py" "$1" "${heard[@]}" --dev "$work/real/dev.jsonl" --seed "$3" -o "$work/$2.npz"; }
+written=(--sentences "$text" --text-seconds 150 --optimizer muon --dropout 0.1 --layer-drop 0.1)
+bank "$second" bank1 11
+[ -e "$work/s13/config.json" ] || python "$here/bottleneck.py" "$second" -o "$work/s13"
+[ -e "$work/s14/done" ] || { $train --data "$work/real/train-commonvoice-en.jsonl" --init "$work/s13" --output "$work/s14" --seed 14 \
+    "${written[@]}" --phone-bank "$work/bank1.npz" --text-share 1 --rate 1e-3 --warmup 100 --decay 0 --steps 20000 --stop-at 2000 \
+    --average 0.998; touch "$work/s14/done"; }
+real=() ; for part in train-commonvoice-en=2 train-speechocean762=1.3 train-robotutor=0.5 train-robotutor-words=0.15 train-cathy=0.3 \
+    train-african-storybook=0.6 train-ljspeech=0.7 found=1.5 heard2=1 spliced-commonvoice-en=0.7 spliced-speechocean762=0.7; do
+    real+=(--data "$work/real/${part%=*}.jsonl=${part#*=}"); done
+real+=(--data "$work/mixed/mixed-*.jsonl=0.3" --data "$work/espeak/*.jsonl=0.12" --data "$work/wide/wide-*.jsonl=0.35")
+[ -e "$work/s15/done" ] || { $train "${real[@]}" "${strong[@]}" --init "$work/s13" --output "$work/s15" --seed 21 --phone 1 --subword 0 \
+    --optimizer muon --rate 8e-4 --warmup 100 --decay 0 --steps 20000 --stop-at 1400 --average 0.995 --dropout 0.15 --layer-drop 0.1 \
+    --warp 0.12; touch "$work/s15/done"; }
+
+# 4i: both at once, on two ways from the same start; every bank is learnt by heart in time, so the later stages have three
+bank "$work/s15" bank2 5
+[ -e "$work/s16/config.json" ] || python "$here/bottleneck.py" "$work/s15" --upper "$work/s14" -o "$work/s16"
+both() { [ -e "$work/$1/done" ] || { $train "${real[@]}" "${strong[@]}" "${written[@]}" --output "$work/$1" --init "$work/$2" --seed "$3" \
+    --text-share "$4" --phone-bank "$work/$5.npz" --average "$6" --phone 1 --apart --warp 0.12 "${@:7}"; touch "$work/$1/done"; }; }
+high=(--rate 8e-4 --warmup 50)
+both s17a s16 31 0.5 bank2 0.995 "${high[@]}" --decay 0.5 --steps 3200 --stop-at 680
+both s17 s17a 35 0.8 bank2 0.993 "${high[@]}" --decay 1 --steps 2600 --stop-at 1500 --init-last
+both s18 s16 32 0.5 bank2 0.99 "${high[@]}" --decay 0.5 --steps 1000
+[ -e "$work/bank3.npz" ] || python "$here/phone_bank.py" "$work/s17" "${heard[@]}" "$work/real/spliced-commonvoice-en.jsonl=0.3" \
+    --dev "$work/real/dev.jsonl" --dropout 0.25 --passes 3 --seed 101 -o "$work/bank3.npz"
+low=(--rate 6e-4 --warmup 50 --decay 1 --init-last)
+both s19 s17 36 0.8 bank3 0.99 "${low[@]}" --steps 1500
+both s20 s18 37 0.65 bank3 0.985 "${low[@]}" --steps 560
+
+# 5 to 7: the mean of both ways' ends and of where their last stages began; the decoder tuned on dev; figures on test
+starter=$here/../../asrbias/models/starter dev=$shared/speech/dev/manifest.jsonl
+python "$here/ship.py" "$work/s17" "$work/s18" "$work/s19" "$work/s20" --shares 1 1 2 2 --output "$starter"
+python "$here/tune_decoder.py" "$dev" --distractors "$shared/speech/distractors.txt" --write
+python "$here/phones_sweep.py" "$dev" --distractors "$shared/speech/distractors.txt" --model "$starter" --output "$starter/decode.json"
 bash "$here/figures.sh" "$shared" "$work/figures"

@@ -168,7 +168,7 @@ class SentenceMaker:
         """One sentence that is usable and holds no excluded phrase, not even across two names."""
         while True:
             kind = random.choices(list(KINDS), list(KINDS.values()))[0]
-            sentence = {"plain": self._plain, "template": self._template, "replaced": self._replaced}[kind](random)
+            sentence = {"plain": self._plain, "template": self.named, "replaced": self.renamed}[kind](random)
             if usable(sentence.text) and not self.exclusion.found_in(sentence.text):
                 return sentence
 
@@ -176,12 +176,12 @@ class SentenceMaker:
         source = random.choices(list(self.sources), list(self.sources.values()))[0]
         return Sentence(random.choice(self.plain[source]))
 
-    def _template(self, random: random.Random) -> Sentence:
+    def named(self, random: random.Random) -> Sentence:
         entities: list[str] = []
         template = random.choice(TEMPLATES).replace("{first} {last}", "{person}")
         return Sentence(re.sub(r"{(\w+)}", lambda m: self._name(m[1], random, entities), template), tuple(entities))
 
-    def _replaced(self, random: random.Random) -> Sentence:
+    def renamed(self, random: random.Random) -> Sentence:
         entities: list[str] = []
         text = random.choice(self.replaceable)
         body = _CAPITALISED.sub(

@@ -152,6 +152,7 @@ class Espeak:
     range: tuple[int, int] = (30, 80)  # 0..99, how lively the pitch moves
     volume: int = 45  # of 0..200; at its default of 100 some variants clip
     accents: dict[str, float] = field(default_factory=lambda: ACCENTS)
+    variants: tuple[str, ...] = VARIANTS
 
     def slower(self, factor: float) -> Espeak:
         return replace(self, rate=(round(self.rate[0] / factor), round(self.rate[1] / factor)))
@@ -159,7 +160,7 @@ class Espeak:
     def say(self, text: str, random: random.Random) -> tuple[str, Samples]:
         espeak, rate = _espeak()
         accent = random.choices(list(self.accents), list(self.accents.values()))[0]
-        name = f"{accent}+{random.choice(VARIANTS)}"
+        name = f"{accent}+{random.choice(self.variants)}"
         if espeak.espeak_SetVoiceByName(name.encode()) != 0:
             raise VoiceError(f"espeak-ng has no voice {name!r}")
         # 1 rate, 2 volume, 3 pitch, 4 range: espeak_PARAMETER
