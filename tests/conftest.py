@@ -11,7 +11,7 @@ from hypothesis import settings
 # Tests are small: several threads only wait for each other. Must be set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# The same examples every time: whether a commit passes must not depend on luck. Set HYPOTHESIS_PROFILE=random to search.
+# The same examples every time: a commit must not pass or fail by luck. HYPOTHESIS_PROFILE=random looks for new ones.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("random", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
