@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="with --manifest: JSON lines with the hypotheses")
     parser.add_argument("--no-list", action="store_true", help="use no list at all, not even those of the manifest")
+    add_model_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
+
+
+def add_model_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `make_recognizer` reads."""
     parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
     parser.add_argument("--lm", type=Path, metavar="FILE", help="language model (default: the model's own, if any)")
     parser.add_argument("--no-lm", action="store_true", help="use no language model, not even the model's own")
@@ -45,7 +51,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bonus", type=float, metavar="NATS", help="nats per character of a listed phrase, at --bias 1"
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -62,16 +67,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.manifest:
         from asrbias.manifest import transcribe_manifest
 
-        _remark(entities, None)
+        remark_on_list(entities, None)
         failed = transcribe_manifest(
-            arguments.manifest, arguments.output, lambda: _recognizer(arguments), entities,
+            arguments.manifest, arguments.output, lambda: make_recognizer(arguments), entities,
             no_list=arguments.no_list,
             settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus}
             | ({} if arguments.bias is None else {"bias": arguments.bias}),
         )  # fmt: skip
         return 2 if failed else 0
-    recognizer = _recognizer(arguments)
-    _remark(entities, recognizer.decoder.labels)
+    recognizer = make_recognizer(arguments)
+    remark_on_list(entities, recognizer.decoder.labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusableEntityWarning)  # each was just named, with its reason
         return _transcribe_files(recognizer, arguments.audio, entities, as_json=arguments.json)
@@ -87,7 +92,8 @@ def _fingerprint(arguments: argparse.Namespace) -> str:
     return found.hexdigest()
 
 
-def _recognizer(arguments: argparse.Namespace) -> Recognizer:
+def make_recognizer(arguments: argparse.Namespace) -> Recognizer:
+    """The recognizer that the command line asks for. Raises what `load` raises."""
     given = {key: getattr(arguments, key) for key in ("beam", "bias", "bonus") if getattr(arguments, key) is not None}
     tuned = own_decode_options(find_model(arguments.model)) or JointOptions()
     return load(
@@ -98,7 +104,7 @@ def _recognizer(arguments: argparse.Namespace) -> Recognizer:
     )
 
 
-def _remark(entities: EntityList | None, labels: Sequence[str] | None) -> None:
+def remark_on_list(entities: EntityList | None, labels: Sequence[str] | None) -> None:
     """Say on standard error what of the list is not used, and what was odd about its file."""
     if entities is None:
         return
