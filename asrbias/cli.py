@@ -12,6 +12,7 @@ from asrbias import __version__
 
 COMMANDS = {
     "transcribe": ("asrbias.transcribe_command", "recordings to text, with a list of names"),
+    "explain": ("asrbias.explain_command", "a page that shows what a list did to a recording"),
     "score": ("asrbias.score_command", "WER, U-WER and B-WER, entity precision, recall and F1"),
     "ablate": ("asrbias.ablate_command", "what each technique of biasing does, alone and together"),
     "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
