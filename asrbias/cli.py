@@ -17,6 +17,7 @@ COMMANDS = {
     "ablate": ("asrbias.ablate_command", "what each technique of biasing does, alone and together"),
     "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
     "train": ("asrbias.train_command", "train a base model"),
+    "train-adapter": ("asrbias.train_adapter_command", "train a contextual adapter for a frozen model"),
     "lm": ("asrbias.lm_command", "a word n-gram model from text"),
     "pack": ("asrbias.pack_command", "decode a manifest's recordings once, for training"),
 }
@@ -39,6 +40,8 @@ def build_parser(chosen: str | None = None) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; bad input ends with one sentence on standard error and status 2, never a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:2] == ["train", "adapter"]:
+        given[:2] = ["train-adapter"]
     chosen = next((word for word in given if word in COMMANDS), None)
     parsed = build_parser(chosen).parse_args(given)
 

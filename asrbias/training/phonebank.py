@@ -139,11 +139,18 @@ class PhoneBank:
 
         Raises PhoneBankError for a phone of which the bank has no piece.
         """
+        return [rows for rows, _ in self.simulate_aligned(sentences, draw)]
+
+    def simulate_aligned(
+        self, sentences: Sequence[Sequence[int]], draw: np.random.Generator
+    ) -> list[tuple[Posteriors, npt.NDArray[np.int64]]]:
+        """The same, and the frame at which each phone ends (the next one begins): [phones]."""
         return [self._sentence(list(sentence), draw) for sentence in sentences]
 
-    def _sentence(self, phones: list[int], draw: np.random.Generator) -> Posteriors:
+    def _sentence(self, phones: list[int], draw: np.random.Generator) -> tuple[Posteriors, npt.NDArray[np.int64]]:
         wanted = abs(draw.normal(*DIFFICULTY))
         parts = [self.frames[:0]]
+        sizes = [np.zeros(0, np.int64)]
         place = 0
         while place < len(phones):
             first = self._choose(phones[place : place + REACH], wanted, draw)
@@ -153,7 +160,10 @@ class PhoneBank:
                     break
                 last, place = last + 1, place + 1
             parts.append(self.frames[self.start[first] : self.start[last] + self.length[last]])
-        return disturbed(np.concatenate(parts), draw)
+            sizes.append(_spans(self.start[first : last + 1], self.length[last]))
+        rows, times = _disturbed(np.concatenate(parts), draw)
+        ends = np.cumsum(np.concatenate(sizes), dtype=np.int64)
+        return rows, np.concatenate([[0], np.cumsum(times)])[ends]
 
     def _choose(self, phones: list[int], wanted: float, draw: np.random.Generator) -> int:
         """A piece that begins a run of as many of these phones as there are runs of."""
@@ -182,8 +192,13 @@ def disturbed(posteriors: Posteriors, draw: np.random.Generator) -> Posteriors:
     A bank is heard many times over. Without this, its frames are learnt by heart, and with them which phone was said
     where another one was heard.
     """
+    return _disturbed(posteriors, draw)[0]
+
+
+def _disturbed(posteriors: Posteriors, draw: np.random.Generator) -> tuple[Posteriors, npt.NDArray[np.int64]]:
+    """The disturbed posteriors, and how often each frame of the given ones is in them: [T]."""
     if not len(posteriors):
-        return posteriors
+        return posteriors, np.zeros(0, np.int64)
     times = np.ones(len(posteriors), np.int64)
     chance = draw.random(len(posteriors))
     times[chance < REPEATED] = 2
@@ -194,7 +209,12 @@ def disturbed(posteriors: Posteriors, draw: np.random.Generator) -> Posteriors:
     rows *= np.exp(draw.normal(0.0, SHARPNESS))
     rows += draw.normal(0.0, NOISE, rows.shape).astype(np.float32)
     rows -= np.logaddexp.reduce(rows, axis=1, keepdims=True)
-    return rows.astype(np.float16)
+    return rows.astype(np.float16), times
+
+
+def _spans(starts: npt.NDArray[np.int32], last: np.int8) -> npt.NDArray[np.int64]:
+    """Frames from each piece of a run to the next, `last` frames for the last: a pause belongs to what is before."""
+    return np.append(np.diff(starts), last).astype(np.int64)
 
 
 def best_path(posteriors: npt.NDArray[np.floating]) -> tuple[int, ...]:

@@ -29,6 +29,7 @@ class Utterance:
     shard: Path  # the .pcm file
     offset: int  # first sample
     samples: int
+    entities: tuple[str, ...] = ()  # that are said, as the manifest has them
 
 
 def write_shard(path: Path, utterances: Iterable[tuple[dict[str, Any], npt.NDArray[np.int16]]]) -> int:
@@ -69,11 +70,12 @@ def read_shard(path: Path) -> Iterator[Utterance]:
                 row = json.loads(line)
                 named = (row["id"], row["text"], row.get("speaker", ""), row.get("corpus", ""))
                 offset, samples = int(row["offset"]), int(row["samples"])
+                entities = tuple(str(phrase) for phrase in row.get("entities") or ())
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{path}:{number} is no line of a shard ({error!r}); write it again.") from None
             if offset + samples > size:
                 raise ValueError(f"{path}:{number} lies beyond the end of {pcm.name} ({size} samples); write it again.")
-            yield Utterance(*named, pcm, offset, samples)
+            yield Utterance(*named, pcm, offset, samples, entities)
 
 
 class ShardReader:

@@ -41,6 +41,7 @@ class TextSource:
 class Sentence:
     tokens: tuple[int, ...]
     words: tuple[tuple[tuple[int, ...], ...], ...]  # of each word its pronunciations
+    text: str = ""  # matching form
 
     @property
     def size(self) -> int:
@@ -73,7 +74,9 @@ def read_sentences(path: Path, vocabulary: Vocabulary, longest: int) -> tuple[li
         word: tuple(tuple(number[phone] for phone in variant) for variant in variants)
         for word, variants in zip(words, pronounce(words, missing="empty"), strict=True)
     }
-    made = [Sentence(tuple(vocabulary.encode(text)), tuple(spoken[word] for word in text.split())) for text in texts]
+    made = [
+        Sentence(tuple(vocabulary.encode(text)), tuple(spoken[word] for word in text.split()), text) for text in texts
+    ]
     kept = [sentence for sentence in made if all(sentence.words) and 2 <= sentence.size <= longest]
     if not kept:
         raise ValueError(f"{path} has no sentence of 2 to {longest} phones; give text, one sentence a line.")
@@ -99,10 +102,14 @@ class TextBatches(Dataset[TextBatch]):
             self._pass = (epoch, [batches[i].tolist() for i in draw.permutation(self.size)])
         return self._pass[1]
 
-    def __getitem__(self, number: int) -> TextBatch:
+    def draw(self, number: int) -> tuple[list[int], np.random.Generator]:
+        """The sentences of batch `number`, and where its random numbers come from."""
         epoch, place = divmod(number, self.size)
-        draw = np.random.default_rng((self.seed, 1, number))
-        chosen = [self.sentences[index] for index in self._of_pass(epoch)[place]]
+        return self._of_pass(epoch)[place], np.random.default_rng((self.seed, 1, number))
+
+    def __getitem__(self, number: int) -> TextBatch:
+        numbers, draw = self.draw(number)
+        chosen = [self.sentences[index] for index in numbers]
         spoken = [[phone for word in one.words for phone in word[draw.integers(len(word))]] for one in chosen]
         rows = [torch.from_numpy(row.astype(np.float32)) for row in self.bank.simulate(spoken, draw)]
         return TextBatch(

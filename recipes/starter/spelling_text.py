@@ -26,9 +26,12 @@ LONGEST = 18  # words
 
 
 class SpellingText:
-    """Draws sentences in the matching form; equal seeds give equal sentences."""
+    """Draws sentences in the matching form; equal seeds give equal sentences.
 
-    def __init__(self, shared: Path, seed: int) -> None:
+    `names`: share of sentences with names put in; None leaves the shares as they are below.
+    """
+
+    def __init__(self, shared: Path, seed: int, names: float | None = None) -> None:
         self.random = random.Random(seed)
         held_out = [shared / f"speech/{split}/manifest.jsonl" for split in ("dev", "test")]
         manifest = shared / "speech/train/manifest.jsonl"
@@ -57,6 +60,12 @@ class SpellingText:
             (0.11, lambda: self.maker.renamed(draw).text),
             (0.03, lambda: " ".join(draw.choices(words, k=draw.randint(2, 8)))),
         ]
+        if names is not None:
+            named = {7: 0.4 * names, 8: 0.6 * names}
+            left = sum(share for place, (share, _) in enumerate(self.kinds) if place not in named)
+            self.kinds = [
+                (named.get(place, share * (1 - names) / left), kind) for place, (share, kind) in enumerate(self.kinds)
+            ]
 
     def draw(self) -> str:
         """One sentence of at most 18 words."""
@@ -98,10 +107,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("shared", type=Path, metavar="SHARED", help="folder with speech/ and text/")
     parser.add_argument("--count", type=int, default=400_000)
+    parser.add_argument("--names", type=float, help="share of sentences with names put in (default: 0.19)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
-    text = SpellingText(args.shared, args.seed)
+    text = SpellingText(args.shared, args.seed, args.names)
     lines = "".join(text.draw() + "\n" for _ in range(args.count))
     write_whole(args.output, gzip.compress(lines.encode(), mtime=0))
 

@@ -1,0 +1,68 @@
+"""Adapters on disk: adapter.json and adapter.safetensors, beside the model that they belong to or in a folder alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from asrbias.adapter import AdapterConfig, ContextualAdapter
+from asrbias.files import write_whole
+from asrbias.model import ModelError
+
+CONFIG_FILE = "adapter.json"
+WEIGHTS_FILE = "adapter.safetensors"
+FORMAT = 1  # raised when an older asrbias could not read the files
+
+
+def save_adapter(
+    adapter: ContextualAdapter,
+    folder: Path,
+    *,
+    base: str = "",
+    dtype: torch.dtype = torch.float32,
+    notes: dict[str, Any] | None = None,
+) -> None:
+    """Write both files; `base` is the checksum of the encoder that it was trained on, `notes` how it was made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in adapter.state_dict().items()}
+    config = {"format": FORMAT, "adapter": asdict(adapter.config), "base": base, "notes": notes or {}}
+    write_whole(folder / WEIGHTS_FILE, save(weights))
+    write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
+
+
+def has_adapter(folder: Path) -> bool:
+    return (folder / CONFIG_FILE).is_file()
+
+
+def load_adapter(folder: Path) -> ContextualAdapter:
+    """Read into float32 on the CPU, in evaluation mode. Raises ModelError."""
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        if config["format"] > FORMAT:
+            raise ModelError(
+                f"{folder / CONFIG_FILE} has format {config['format']}, this asrbias reads up to {FORMAT}; "
+                "update asrbias."
+            )
+        unknown = sorted(set(config["adapter"]) - {field.name for field in fields(AdapterConfig)})
+        if unknown:
+            raise KeyError(f"unknown fields {unknown}")
+        adapter = ContextualAdapter(AdapterConfig(**config["adapter"]))
+    except ModelError:
+        raise
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
+        ) from error
+    try:
+        weights = load_file(folder / WEIGHTS_FILE)
+        adapter.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        why = " ".join(str(error).split())[:300]
+        raise ModelError(f"{folder / WEIGHTS_FILE} does not fit its config ({why}); take it anew.") from error
+    return adapter.eval()
