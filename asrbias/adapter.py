@@ -197,7 +197,7 @@ class ContextualAdapter(nn.Module):
             return Embedded(nothing, nothing, sizes)
         order = sizes.argsort(stable=True)
         # Short and long phrases apart: padding would be most of the work.
-        blocks = [self._labels(rows[some, : int(sizes[some[-1]])]) for some in order.split(BLOCK)]
+        blocks = [self._labels(rows[some, : int(sizes[some[-1]])]) for some in torch.split(order, BLOCK)]
         if self.config.pooled:
             sizes = torch.ones_like(sizes)
         encoded = torch.cat(blocks)
