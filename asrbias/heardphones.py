@@ -1,0 +1,94 @@
+"""What a phone head heard of an utterance: one row a phone, with the evidence for each phone that it may have been.
+
+    heard = heard_phones(phone_log_probs, background, HeardOptions())       # S rows, about 12 a second
+    fit(heard, labels, inner, insertion=-4.0, deletion=-4.0)         # how well phone sequences fit in somewhere
+
+CTC posteriors are mostly blank. Frames in which some phone has a probability are joined to runs of the same best
+phone; a run is what may have been one phone. Its evidence for phone a is log P(a | run) - b log P(a): log odds, so that
+scores of sequences may be added and compared, however many phones they have (b a little below 1: phones are no coins).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias.alignment import LogProbsError
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.intp]
+HIGHEST = 1e-3  # half precision may round a log probability up to a little above 0
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """S runs of frames, each perhaps a phone."""
+
+    odds: Floats  # [S, P - 1] nats: for each phone (blank left out)
+    presence: Floats  # [S] probability that a phone is there at all, of the frame where it is highest
+
+    def __len__(self) -> int:
+        return len(self.odds)
+
+
+def heard_phones(log_probs: Floats, background: Floats, *, temperature: float, floor: float, smoothing: float) -> Heard:
+    """The runs of an utterance.
+
+    Args:
+        log_probs: [T, P] natural logarithms, blank 0.
+        background: [P - 1] nats that are taken off: each phone's log share, weighted.
+        temperature: exponent of the posteriors before they are normalised among the phones.
+        floor: probability of a phone (not blank) from which a frame counts.
+        smoothing: share of the probability that is spread evenly over the phones.
+    Raises:
+        LogProbsError: log_probs holds NaN, a value above 0, or a frame of -inf alone.
+    """
+    highest = log_probs.max(axis=1, initial=-np.inf)
+    if not (np.isfinite(highest) & (highest <= HIGHEST)).all():
+        raise LogProbsError(
+            "phone_log_probs holds NaN, a value above 0, or a frame of -inf alone; give log_softmax's output."
+        )
+    voiced = 1.0 - np.exp(log_probs[:, 0])
+    frames = np.flatnonzero(voiced > floor)
+    if not len(frames):
+        return Heard(np.zeros((0, log_probs.shape[1] - 1), np.float32), np.zeros(0, np.float32))
+    phones, weight = log_probs[frames, 1:], voiced[frames]
+    best = phones.argmax(axis=1)
+    starts = np.flatnonzero(np.concatenate([[True], (best[1:] != best[:-1]) | (np.diff(frames) > 1)]))
+    shares = np.exp(temperature * (phones - phones.max(axis=1, keepdims=True)))
+    shares *= (weight / shares.sum(axis=1))[:, None]
+    mean = np.add.reduceat(shares, starts) / np.add.reduceat(weight, starts)[:, None]
+    odds = np.log((1.0 - smoothing) * mean + smoothing / mean.shape[1]) - background
+    return Heard(odds.astype(np.float32), np.maximum.reduceat(weight, starts).astype(np.float32))
+
+
+def fit(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion: float) -> Floats:
+    """How well phone sequences fit in anywhere: for each phone of each, the best score up to it, nats. [K]
+
+    The sequences lie one after the other. A score is the sum of the odds of matched runs, of `insertion` times their
+    presence for runs passed over, and of `deletion` for phones passed over, less `deletion` for each phone up to it:
+    taken so, passing over a phone costs nothing and 0 is the score of having heard none of them. (So one step for all
+    sequences is a few operations on flat arrays; of two phones passed over at once, the second counts a run later.)
+
+    Args:
+        labels: [K] phones counted from 0. inner: [K] 0 where a sequence begins, else 1.
+        insertion: nats for a run of presence 1 that is passed over, at most 0. deletion: nats a phone, at most 0.
+    """
+    gains = heard.odds - np.float32(deletion)
+    passed = np.float32(insertion) * heard.presence
+    state, best, before, match = (np.zeros(len(labels), np.float32) for _ in range(4))
+    if not len(labels):
+        return best
+    for gain, cost in zip(gains, passed, strict=True):
+        np.multiply(state[:-1], inner[1:], out=before[1:])
+        np.take(gain, labels, out=match, mode="clip")  # "raise" would copy
+        match += before
+        state += cost
+        np.maximum(state, match, out=state)
+        np.maximum(state, 0.0, out=state)
+        np.multiply(state[:-1], inner[1:], out=before[1:])
+        np.maximum(state, before, out=state)
+        np.maximum(best, state, out=best)
+    return best

@@ -1,0 +1,184 @@
+"""The entities of a long list that an utterance may hold, by its sounds: 50 to 200 of them, for the contextual adapter.
+
+    index = ShortlistIndex.of(pronounced)               # once a list
+    index.choose(phone_log_probs, most=100)             # positions in the EntityList, best first
+
+1. The phone posteriors are cut down to what may have been phones, with the odds of each (heardphones.py).
+2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (phonegrams.py).
+3. These are aligned to what was heard, phones left out and put in allowed; an entity is as good as its best
+   pronunciation.
+
+Recall matters here and not precision: what should be written, the adapter and the decoder decide. Entities whose
+pronunciation is not known cannot be found so: they come last, in up to a quarter of the places; if there are more of
+them, those that look most like the text that the caller heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias.alignment import as_matrix
+from asrbias.entities import Entity, EntityList
+from asrbias.g2g import phone_rarity
+from asrbias.heardphones import Floats, Heard, Ints, fit, heard_phones
+from asrbias.phonegrams import PhoneGrams
+from asrbias.phones import PHONES
+from asrbias.pronunciations import PronouncedList
+from asrbias.wordgraphs import PhoneGraphs
+
+UNPRONOUNCED_PART = 4  # entities without pronunciation get one place in so many
+UNKNOWN_PHONE = 8.0  # nats: -log share of a phone that the lexicon does not have
+
+
+class ShortlistError(ValueError):
+    """An option of the shortlist, or its length, has a value that is not allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortlistOptions:
+    """Tuned on speech/dev (docs/log.md). Raises ShortlistError for a value out of range."""
+
+    candidates: int = 1500  # pronunciations that are aligned (or twice those asked for); more are sieved first
+    temperature: float = 0.9  # exponent of the phones' posteriors before they are normalised again, without blank
+    floor: float = 0.06  # probability of any phone from which a frame counts
+    smoothing: float = 0.01  # share of the probability spread evenly over the phones
+    background: float = 0.9  # times a phone's log share that is taken off its log probability
+    insertion: float = -4.0  # nats for a heard phone that the pronunciation has not
+    deletion: float = -4.0  # nats for a phone of the pronunciation that was not heard
+
+    def __post_init__(self) -> None:
+        if isinstance(self.candidates, bool) or not isinstance(self.candidates, int) or self.candidates < 1:
+            raise ShortlistError(f"candidates is {self.candidates!r}; it must be a whole number, 1 or more.")
+        ranges = {"temperature": (0.01, 10), "floor": (0, 1), "smoothing": (1e-6, 1), "background": (0, 2)}
+        for name in (one.name for one in fields(self) if one.name != "candidates"):
+            value, (least, most) = getattr(self, name), ranges.get(name, (-100, 0))
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+                raise ShortlistError(f"{name} is {value!r}; it must be a number from {least:g} to {most:g}.")
+
+
+class ShortlistIndex:
+    """A list's pronunciations in flat arrays. Safe to use from several threads.
+
+    `positions` are the entities that it knows: not those with a weight of 0 or less, nor those whose every
+    form another entity of the list owns (PhraseTable), which then stands for both.
+    """
+
+    def __init__(self, pronounced: PronouncedList, phones: Sequence[str], options: ShortlistOptions) -> None:
+        self.options = options
+        # in the order of their texts, so that the order of the list decides nothing
+        self.positions: tuple[int, ...] = tuple(sorted(pronounced.texts, key=lambda i: (pronounced.texts[i], i)))
+        number = {entity: n for n, entity in enumerate(self.positions)}
+        rows = sorted(zip((number[e] for e in pronounced.entity), pronounced.sequences, strict=True))
+        self._unpronounced = sorted(number[entity] for entity in pronounced.unpronounced)
+        self._texts = {n: pronounced.texts[self.positions[n]] for n in self._unpronounced}
+        self._size = len(phones) + 1
+        rare = phone_rarity()
+        shares = [-rare.get(phone, UNKNOWN_PHONE) for phone in phones]
+        self._background: Floats = np.array(shares, np.float32) * np.float32(options.background)
+        self._owner: Ints = np.array([n for n, _ in rows], np.intp)
+        self._labels: Ints = np.array([label - 1 for _, labels in rows for label in labels], np.intp)
+        self._lengths: Ints = np.array([len(labels) for _, labels in rows], np.intp)
+        self._starts: Ints = np.cumsum(self._lengths) - self._lengths
+        if len(self._labels) and int(self._labels.max()) >= len(phones):
+            raise ShortlistError(
+                f"The list's pronunciations hold label {int(self._labels.max()) + 1}, the phone head has "
+                f"{len(phones)} phones; give the phones that the list was pronounced with."
+            )
+        long = len(rows) > options.candidates
+        self._grams = PhoneGrams(self._labels, self._starts, len(phones)) if long else None
+
+    @classmethod
+    def of(
+        cls,
+        listed: PronouncedList | EntityList | Iterable[str | Entity],
+        *,
+        phones: Sequence[str] = PHONES,
+        options: ShortlistOptions | None = None,
+    ) -> ShortlistIndex:
+        """The index of a list; keep it by the list's `digest` and order.
+
+        Args:
+            listed: a list by its sounds, or one that is pronounced here.
+            phones: the phone head's labels after its blank, which is 0.
+        Raises:
+            EntityError, EntityTypeError: a bad list. G2PUnavailable: a word needs g2p_en and it is missing.
+        """
+        if not isinstance(listed, PronouncedList):
+            entities = EntityList.coerce(listed)
+            assert entities is not None
+            listed = PronouncedList.of(entities, entities.forms(), PhoneGraphs(phones))
+        return cls(listed, phones, options or ShortlistOptions())
+
+    def __len__(self) -> int:
+        """Entities that may be chosen."""
+        return len(self.positions)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its arrays, bytes."""
+        arrays = (self._owner, self._labels, self._lengths, self._starts)
+        return sum(array.nbytes for array in arrays) + (self._grams.nbytes if self._grams else 0)
+
+    def choose(self, phone_log_probs: Any, *, most: int = 100, text: str = "") -> tuple[int, ...]:
+        """The entities that may be spoken here: positions in the EntityList, best first, at most `most`.
+
+        A list that is no longer comes back whole. Where no phone was heard, of a longer one only entities without
+        pronunciation come.
+
+        Args:
+            phone_log_probs: [T, P] natural logarithms, blank 0.
+            text: what was heard, as letters: by it entities without pronunciation are ranked.
+        Raises:
+            ShortlistError: most is no whole number, 1 or more.
+            LogProbsError, LogProbsTypeError: phone_log_probs is no such matrix.
+        """
+        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+            raise ShortlistError(f"most is {most!r}; it must be a whole number, 1 or more.")
+        o = self.options
+        matrix = as_matrix(phone_log_probs, self._size, "phone_log_probs")
+        heard = heard_phones(matrix, self._background, temperature=o.temperature, floor=o.floor, smoothing=o.smoothing)
+        silent = self._by_spelling(text)
+        if len(self) > most:
+            silent = silent[: max(most // UNPRONOUNCED_PART, most - (len(self) - len(silent)))]
+        found = self._by_sound(heard, most - len(silent)) if len(heard) or len(self) <= most else []
+        return tuple(self.positions[n] for n in [*found, *silent])
+
+    def _by_sound(self, heard: Heard, most: int) -> list[int]:
+        """The entities that fit best, `most` of them."""
+        rows: Ints = np.arange(len(self._owner))
+        count = max(self.options.candidates, 2 * most)
+        if self._grams is not None and len(rows) > count:
+            scores = self._grams.scores(heard, insertion=self.options.insertion)
+            rows = np.sort(np.argpartition(-scores, count)[:count])
+        scores = self._fits(heard, rows)
+        best = np.full(len(self.positions), -np.inf, np.float32)
+        np.maximum.at(best, self._owner[rows], scores)
+        known = np.flatnonzero(best > -np.inf)
+        order: list[int] = known[np.argsort(-best[known], kind="stable")[:most]].tolist()
+        return order
+
+    def _fits(self, heard: Heard, rows: Ints) -> Floats:
+        """How well these pronunciations fit, nats."""
+        o, lengths = self.options, self._lengths[rows]
+        ends = np.cumsum(lengths)
+        starts = ends - lengths
+        labels = self._labels[np.repeat(self._starts[rows] - starts, lengths) + np.arange(lengths.sum())]
+        inner: Floats = np.ones(len(labels), np.float32)
+        inner[starts] = 0.0
+        best = fit(heard, labels, inner, insertion=o.insertion, deletion=o.deletion)
+        scores: npt.NDArray[np.float32] = best[ends - 1] + np.float32(o.deletion) * lengths.astype(np.float32)
+        return scores
+
+    def _by_spelling(self, text: str) -> list[int]:
+        """Entities without pronunciation, those that look most like the text first."""
+        from rapidfuzz.fuzz import partial_ratio
+
+        def likeness(n: int) -> float:
+            return max(partial_ratio(form, text) for form in self._texts[n]) if text else 0.0
+
+        return sorted(self._unpronounced, key=lambda n: -likeness(n))

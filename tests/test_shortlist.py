@@ -1,0 +1,164 @@
+"""The shortlist of a long list by its sounds, on toy posteriors."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from asrbias.alignment import LogProbsError, LogProbsTypeError
+from asrbias.entities import Entity, EntityList
+from asrbias.heardphones import fit, heard_phones
+from asrbias.phonegrams import PhoneGrams
+from asrbias.phones import PHONES
+from asrbias.pronunciations import PronouncedList
+from asrbias.shortlist import ShortlistError, ShortlistIndex, ShortlistOptions
+from asrbias.wordgraphs import PhoneGraphs
+from tests.toy_sounds import sounds
+
+# short made-up names, each said by the phones that are given: no two are alike
+SYLLABLES = [f"{c} {v}" for c in ("B", "D", "F", "G", "K", "L", "M", "N") for v in ("AA", "IY", "UW", "EY", "OW")]
+MANY = [
+    Entity("".join(pair).replace(" ", "").lower(), pronunciation=" ".join(pair))
+    for pair in itertools.product(SYLLABLES, SYLLABLES)
+]
+NAMES = ["Healey", "Zurich", "Chesterton", "Bob", "Wilkinson"]
+SIEVED = ShortlistOptions(candidates=100)
+
+
+def chosen(index: ShortlistIndex, listed: EntityList, said: str, most: int = 10) -> list[str]:
+    return [listed[n].phrase for n in index.choose(sounds(said, 0.95), most=most)]
+
+
+@pytest.mark.parametrize("options", [ShortlistOptions(), SIEVED], ids=["aligned", "sieved"])
+def test_what_is_said_clearly_comes_first(options: ShortlistOptions) -> None:
+    listed = EntityList([*NAMES, *MANY])
+    index = ShortlistIndex.of(listed, options=options)
+    assert len(index) == len(listed) == 1605
+    for name in NAMES:
+        found = chosen(index, listed, f"call {name.lower()} now")
+        assert found[0] == name and len(found) == len(set(found)) == 10
+    assert set(chosen(index, listed, "zurich and chesterton and wilkinson")[:3]) == {
+        "Zurich",
+        "Chesterton",
+        "Wilkinson",
+    }
+
+
+@pytest.mark.parametrize("options", [ShortlistOptions(), SIEVED], ids=["aligned", "sieved"])
+def test_the_order_of_the_list_decides_nothing(options: ShortlistOptions) -> None:
+    one, other = EntityList([*NAMES, *MANY]), EntityList([*MANY[::-1], *NAMES[::-1]])
+    names = [
+        chosen(ShortlistIndex.of(listed, options=options), listed, "to zuris by bob", 200) for listed in (one, other)
+    ]
+    assert names[0] == names[1] and len(names[0]) == 200
+
+
+def test_a_phone_that_is_wrong_missing_or_too_many_is_forgiven() -> None:
+    listed = EntityList([*NAMES, *MANY])
+    index = ShortlistIndex.of(listed)
+    for said in ("chestertin", "chestton", "chestererton"):
+        assert chosen(index, listed, f"see {said} now")[0] == "Chesterton"
+
+
+def test_short_lists_come_back_whole() -> None:
+    index = ShortlistIndex.of(NAMES)
+    assert sorted(index.choose(sounds("nothing of these"), most=5)) == [0, 1, 2, 3, 4]
+    assert index.choose(sounds("wilkinson"), most=5)[0] == 4
+    assert len(index.choose(sounds("wilkinson"), most=4)) == 4
+    assert sorted(index.choose(np.zeros((0, 40), np.float32), most=5)) == [0, 1, 2, 3, 4]
+    assert ShortlistIndex.of([]).choose(sounds("wilkinson")) == ()
+
+
+def test_where_nothing_is_heard_nothing_is_chosen() -> None:
+    index = ShortlistIndex.of(NAMES)
+    silence = np.full((30, 40), np.log(0.01 / 39), np.float32)
+    silence[:, 0] = np.log(0.99)
+    assert index.choose(silence, most=3) == index.choose(silence[:0], most=3) == ()
+
+
+def test_any_pronunciation_will_do_and_entities_count_once() -> None:
+    listed = EntityList([Entity("Nguyen", sounds_like="win"), "tomato", *NAMES])
+    index = ShortlistIndex.of(listed)
+    assert chosen(index, listed, "win", 3)[0] == "Nguyen"
+    assert chosen(index, listed, "tomato", 3)[0] == "tomato"
+    assert sorted(index.choose(sounds("tomato"), most=7)) == list(range(7))
+
+
+def test_entities_without_pronunciation_keep_a_quarter_of_the_places() -> None:
+    long = ["q" * 101 + letter for letter in "abcdef"]  # too long to be pronounced
+    listed = EntityList([*long, *NAMES])
+    assert PronouncedList.of(listed, listed.forms(), PhoneGraphs()).unpronounced == (0, 1, 2, 3, 4, 5)
+    index = ShortlistIndex.of(listed)
+    found = index.choose(sounds("healey"), most=8)
+    assert found[0] == 6 and sorted(found[:5]) == [6, 7, 8, 9, 10] and found[5:] == (0, 1, 2)
+    assert index.choose(sounds("healey"), most=4)[3] == 0
+    assert index.choose(sounds("healey"), most=4, text="call qqqqqqd now")[3] == 3
+    assert index.choose(sounds("healey")[:0], most=4) == (0,)
+    assert ShortlistIndex.of(long).choose(sounds("healey"), most=4) == (0, 1, 2, 3)
+
+
+def test_entities_that_are_not_looked_for_are_not_chosen() -> None:
+    index = ShortlistIndex.of([Entity("Zurich", weight=0.0), "Healey", "healey"])
+    assert index.choose(sounds("zurich")) == (1,) and len(index) == 1
+
+
+def test_a_fit_is_the_sum_that_it_is_said_to_be() -> None:
+    background = np.full(39, -3.0, np.float32)
+    log_probs = np.full((6, 40), -8.0, np.float32)
+    for frame, label in ((0, 1), (1, 0), (2, 2), (3, 2), (4, 0), (5, 3)):
+        log_probs[frame, label] = -0.01
+    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01)
+    assert heard.odds.shape == (3, 39) and list(heard.odds.argmax(axis=1)) == [0, 1, 2]
+    assert heard.presence == pytest.approx(1, abs=0.01)
+
+    def score(*labels: int) -> float:
+        inner = np.array([0.0, *[1.0] * (len(labels) - 1)], np.float32)
+        best = fit(heard, np.array(labels), inner, insertion=-1.0, deletion=-2.0)
+        return float(best[-1]) - 2.0 * len(labels)
+
+    one, two, three = (float(heard.odds[n, n]) for n in range(3))
+    assert score(0, 1, 2) == pytest.approx(one + two + three, abs=1e-3)
+    assert score(0, 2) == pytest.approx(one + three - heard.presence[1], abs=1e-3)  # a phone too many was heard
+    assert score(0, 5, 1) == pytest.approx(one + two - 2, abs=1e-3)  # one was not heard
+    assert score(7) == pytest.approx(max(-2.0, float(heard.odds[:, 7].max())), abs=1e-3)
+
+
+def test_trigrams_are_those_of_the_sequences() -> None:
+    log_probs = sounds("healey", 0.9)
+    background = np.full(39, -3.0, np.float32)
+    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01)
+    said = [PHONES.index(phone) for phone in ("HH", "IY", "L", "IY")]
+    labels = np.array([*said, *said[:2], said[0], *reversed(said)])
+    grams = PhoneGrams(labels, np.array([0, 4, 6, 7]), 39)
+    scores = grams.scores(heard, insertion=-4.0)
+    odds = [float(heard.odds[n, phone]) for n, phone in enumerate(said)]
+    expected = (sum(odds[:3]) + sum(odds[1:])) * 2**-0.7
+    assert scores[:3] == pytest.approx([expected, sum(odds[:2]), odds[0]], abs=1e-3)
+    assert scores[3] < scores[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [({"candidates": 0}, "candidates"), ({"floor": 2.0}, "floor"), ({"insertion": 1.0}, "insertion"),
+     ({"temperature": 0.0}, "temperature"), ({"deletion": float("nan")}, "deletion")],
+)  # fmt: skip
+def test_bad_options_are_refused(options: dict[str, float], named: str) -> None:
+    with pytest.raises(ShortlistError, match=named):
+        ShortlistOptions(**options)  # type: ignore[arg-type]
+
+
+def test_bad_input_is_refused() -> None:
+    index = ShortlistIndex.of(NAMES)
+    with pytest.raises(ShortlistError, match="most is 0"):
+        index.choose(sounds("healey"), most=0)
+    with pytest.raises(LogProbsError, match="phone_log_probs"):
+        index.choose(sounds("healey")[:, :30])
+    with pytest.raises(LogProbsError, match="NaN"):
+        index.choose(np.full((3, 40), np.nan, np.float32))
+    with pytest.raises(LogProbsTypeError):
+        index.choose("healey")
+    with pytest.raises(ShortlistError, match="label 37, the phone head has 9"):
+        listed = EntityList(["view"])  # V is the 37th
+        ShortlistIndex.of(PronouncedList.of(listed, listed.forms(), PhoneGraphs()), phones=PHONES[:9])
