@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import track
 
@@ -19,6 +20,7 @@ from asrbias.ablation_plot import plot
 from asrbias.ablation_report import changed_options, markdown, page, to_dict
 from asrbias.ablation_runs import Condition, Corpus, Encoded, Runs
 from asrbias.ablation_settings import make_settings, only, usable
+from asrbias.adapting import Adapting
 from asrbias.audio import AudioError
 from asrbias.files import write_whole
 from asrbias.joint import JointDecoder, JointOptions
@@ -30,6 +32,7 @@ from asrbias.techniques import Setup, all_off, find_technique
 
 if TYPE_CHECKING:
     from asrbias.ablation_settings import Setting
+    from asrbias.entities import EntityList
 
 SIZES, ALONE = (100, 1000), (1000,)
 
@@ -89,7 +92,7 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
     recognizer = load(folder, device=arguments.device, lm=None)
     full = Setup(options=_options(arguments.options, folder), lm=lm is not None)
     phones = recognizer.model.encoder.config.phones > 0
-    techniques = usable(full, lm=lm is not None, phones=phones)
+    techniques = usable(full, lm=lm is not None, phones=phones, adapter=recognizer.model.adapter is not None)
     settings = make_settings(full, techniques, _alone(arguments.alone, full))
     settings = only(settings, arguments.only) if arguments.only is not None else settings
     runs = Runs(
@@ -97,6 +100,7 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
         corpus,
         encode=lambda: encode(recognizer, corpus),
         decoder=_decoders(recognizer, LanguageModel.read(lm) if lm is not None else None),
+        adapter=_adapters(recognizer),
         made_from=[_digest([*sorted(folder.iterdir()), *([lm] if lm is not None else [])]), _program()],
         frame=recognizer.model.seconds_per_frame,
         threads=arguments.threads,
@@ -119,6 +123,8 @@ def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
     """All recordings, one at a time: padding changes nothing that way. Raises AudioError, naming the recording."""
     import torch
 
+    from asrbias.adapter import levels
+
     found = []
     half = torch.autocast("cuda", torch.bfloat16, enabled=recognizer.device.type == "cuda")
     for line in track(corpus.lines, "encoding", console=Console(stderr=True)):
@@ -129,8 +135,9 @@ def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
         wave = torch.from_numpy(samples)[None].to(recognizer.device)
         with torch.inference_mode(), half:
             output = recognizer.model(wave, torch.tensor([wave.shape[1]]).to(recognizer.device))
+            hidden = levels(recognizer.model.encoder, output) if recognizer.model.adapter is not None else ()
         labels, phones = (x[0].float().cpu().numpy() for x in (output.log_probs, output.phones))
-        found.append(Encoded(labels, phones, len(samples) / recognizer.sample_rate))
+        found.append(Encoded(labels, phones, len(samples) / recognizer.sample_rate, tuple(x[0] for x in hidden)))
     return found
 
 
@@ -141,6 +148,20 @@ def _decoders(recognizer: Recognizer, lm: LanguageModel | None) -> Callable[[Set
         vocabulary = recognizer.model.vocabulary
         given = lm if setup.lm else None
         return JointDecoder(vocabulary.labels, blank=vocabulary.blank, lm=given, options=setup.options)
+
+    return make
+
+
+def _adapters(recognizer: Recognizer) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
+    """The model's adapter with the options of a setup."""
+    model = recognizer.model
+    if model.adapter is None:
+        return None
+    adapter = model.adapter
+
+    def make(setup: Setup) -> Callable[[Encoded, EntityList], Any]:
+        adapting = Adapting(model.encoder, adapter, model.vocabulary, setup.options.adapter)
+        return lambda one, listed: adapting(one.hidden, np.asarray(one.phones), listed).log_probs
 
     return make
 

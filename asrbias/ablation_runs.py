@@ -42,13 +42,15 @@ class Encoded:
     log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms
     phones: npt.NDArray[np.float32] | None  # [T, P] of the phone head
     seconds: float
+    hidden: tuple[Any, ...] = ()  # [T, D] each, what an adapter reads
 
 
 class Decodes(Protocol):
     """JointDecoder, as far as it is needed here."""
 
     def decode_batch(
-        self, log_probs: Sequence[Any], phone_log_probs: Sequence[Any], entities: Any, threads: int | None = None
+        self, log_probs: Sequence[Any], phone_log_probs: Sequence[Any], entities: Any, threads: int | None = None,
+        adapted: Sequence[Any] | None = None,
     ) -> list[list[Hypothesis]]: ...
 
 
@@ -110,6 +112,7 @@ class Runs:
         folder: where finished settings are kept, each a file written whole.
         encode: all recordings, called once and only if there is something to decode.
         decoder: of a setup.
+        adapter: of a setup that has one on: what it makes of a recording's posteriors with a list.
         made_from: what hypotheses depend on beside setup and lists: the model, the program.
         frame: seconds.
     """
@@ -121,12 +124,13 @@ class Runs:
         *,
         encode: Callable[[], Sequence[Encoded]],
         decoder: Callable[[Setup], Decodes],
+        adapter: Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None = None,
         made_from: Sequence[str],
         frame: float,
         threads: int | None = None,
     ) -> None:
         self.folder, self.corpus, self.threads = folder, corpus, threads
-        self._encode, self._decoder, self._frame = encode, decoder, frame
+        self._encode, self._decoder, self._adapter, self._frame = encode, decoder, adapter, frame
         self._made_from = [*made_from, corpus.digest]
         self._encoded: Sequence[Encoded] | None = None
 
@@ -151,12 +155,14 @@ class Runs:
         if self._encoded is None:
             self._encoded = self._encode()
         decoder = self._decoder(setting.setup)
+        adapt = self._adapter(setting.setup) if self._adapter and setting.setup.options.adapter is not None else None
         lists = self.corpus.lists(condition) if condition is not None else iter([None] * len(self._encoded))
         for start in range(0, len(self._encoded), BLOCK):
             block = self._encoded[start : start + BLOCK]
             some = [next(lists) for _ in block]
-            found = decoder.decode_batch(
-                [one.log_probs for one in block], [one.phones for one in block], some, threads=self.threads
-            )
+            pairs = zip(block, some, strict=True)
+            adapted = [adapt(one, listed) if adapt and listed else None for one, listed in pairs]
+            log_probs, phones = [one.log_probs for one in block], [one.phones for one in block]
+            found = decoder.decode_batch(log_probs, phones, some, threads=self.threads, adapted=adapted)
             for nbest, listed, one in zip(found, some, block, strict=True):
                 yield build_transcript(nbest, listed, self._frame, one.seconds, 1).text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from asrbias.techniques import LM, TECHNIQUES, Setup, Technique, all_off, exchanged, find_technique
+from asrbias.techniques import ADAPTER, LM, TECHNIQUES, Setup, Technique, all_off, exchanged, find_technique
 
 NONE, NOTHING, ALL = "none", "none, no language model", "all"
 KINDS = ("none", "alone", "all", "all but", "all and")
@@ -22,9 +22,10 @@ class Setting:
     base: str | None = None  # the setting that differs in this row's technique alone
 
 
-def usable(setup: Setup, *, lm: bool, phones: bool) -> list[Technique]:
-    """The techniques that a model with or without a language model and a phone head can use."""
-    missing = {one.name for one in TECHNIQUES.values() if (one.sounds and not phones) or (one.name == LM and not lm)}
+def usable(setup: Setup, *, lm: bool, phones: bool, adapter: bool = False) -> list[Technique]:
+    """The techniques that a model with or without a language model, a phone head and an adapter can use."""
+    missing = {one.name for one in TECHNIQUES.values() if one.sounds and not phones}
+    missing |= {name for name, there in ((LM, lm), (ADAPTER, adapter)) if not there}
     missing |= {one.name for one in TECHNIQUES.values() if missing.intersection(one.needs)}
     return [one for one in TECHNIQUES.values() if one.name not in missing]
 

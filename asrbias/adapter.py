@@ -189,6 +189,24 @@ class ContextualAdapter(nn.Module):
         self.out = nn.Linear(d, config.hidden, bias=False)
         nn.init.zeros_(self.out.weight)
 
+    @torch.no_grad()
+    def align(self, encoder: Encoder) -> None:
+        """Begin where a phone of an entity is like the query of a frame in which that phone was heard.
+
+        For encoders with a bottleneck. From a random start, it takes a thousand updates until anything is matched.
+        """
+        phones = self.config.phones
+        heard = torch.full((1, phones, phones), -8.0, device=self.no_bias.device)
+        heard[0, torch.arange(phones), torch.arange(phones)] = 0.0
+        query = self.inner(self.norms[0](encoder.bottleneck(heard.log_softmax(-1))))[0]
+        self.entities.label.weight[self.config.vocabulary :] = query - query.mean(0)
+        self.entities.place.weight.mul_(0.2)
+        self.weight.copy_(torch.tensor([2.0] + [0.0] * (self.config.levels - 1)))
+        nn.init.orthogonal_(self.query.weight)
+        self.key.weight.copy_(self.query.weight)
+        self.query.weight.mul_(2.0)
+        self.query.bias.zero_()
+
     def embed(self, rows: Tensor) -> Embedded:
         """rows [K, J] of labels (adapter_input.py) -> keys and values; K may be 0."""
         sizes = (rows > 0).sum(1)
@@ -219,6 +237,8 @@ class ContextualAdapter(nn.Module):
         lengths: Tensor,
         embedded: Embedded,
         visible: Tensor | None = None,
+        *,
+        strength: float = 1.0,
     ) -> Told:
         """What an encoder's last layer becomes.
 
@@ -227,6 +247,7 @@ class ContextualAdapter(nn.Module):
             lengths: [B] valid frames.
             embedded: of K entities.
             visible: [B, K] which of them are on an item's list; None: all.
+            strength: times what is added.
         """
         last = hidden[-1]
         if not len(embedded):
@@ -234,7 +255,7 @@ class ContextualAdapter(nn.Module):
         query = self._query(hidden, lengths)
         bias, attention = self._attend(self.query(query), embedded, visible)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
-        return Told(last + self.out(gated), attention)
+        return Told(last + strength * self.out(gated), attention)
 
     def _query(self, hidden: Sequence[Tensor], lengths: Tensor) -> Tensor:
         """[B, T, A], before it is asked anything."""

@@ -113,10 +113,12 @@ class JointDecoder:
         phone_log_probs: Sequence[Any] | None = None,
         entities: Sequence[Entities] | EntityList | None = None,
         threads: int | None = None,
+        adapted: Sequence[Any] | None = None,
     ) -> list[list[Hypothesis]]:
         """`decode` for each of B items, on `threads` threads (None: one a core); how many does not change the result.
 
-        One EntityList serves all items.
+        One EntityList serves all items. `adapted`: [T, V] of each item as its list and an adapter make them (None: as
+        they are); the search reads these, what is compared with a text without list reads log_probs.
         """
         sounds = list(phone_log_probs) if phone_log_probs is not None else [None] * len(log_probs)
         lists = self._lists(entities, len(log_probs))
@@ -124,10 +126,12 @@ class JointDecoder:
             lists = [None] * len(lists)
         self._check(log_probs, sounds, lists)
         phrases = [self._compile(one) if one is not None else None for one in lists]
-        found = self.search.decode_batch(log_probs, phrases, threads)
+        biased = self._biased(log_probs, lists, adapted)
+        found = self.search.decode_batch(biased, phrases, threads)
         if not self.options.sounds:
             return found
         items = self._items(log_probs, sounds, lists, threads)
+        items = [replace(item, adapted=one) for item, one in zip(items, biased, strict=True)]
         return _each(self._after, list(zip(found, items, strict=True)), threads or _cores())
 
     def _items(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Any, threads: int | None) -> list[Item]:
@@ -141,6 +145,15 @@ class JointDecoder:
             for n, one, other in zip(listed, plain, unbiased, strict=True):
                 items[n] = replace(items[n], plain=one[0], unbiased=tuple(other))
         return items
+
+    def _biased(self, log_probs: Sequence[Any], lists: Sequence[Any], adapted: Sequence[Any] | None) -> list[Any]:
+        """What the search reads: where there is no list, or the dial is at 0, nothing is adapted."""
+        if adapted is None:
+            return list(log_probs)
+        if len(adapted) != len(log_probs):
+            raise JointError(f"There are {len(log_probs)} items but {len(adapted)} adapted ones; give one for each.")
+        listed = [bool(one) for one in lists]
+        return [b if some and b is not None else a for a, b, some in zip(log_probs, adapted, listed, strict=True)]
 
     def _check(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Sequence[EntityList | None]) -> None:
         if len(sounds) != len(log_probs):
@@ -226,6 +239,7 @@ class Item:
     entities: EntityList | None
     plain: Hypothesis | None = None  # the best text without list and language model
     unbiased: tuple[Hypothesis, ...] = ()  # the n-best without list
+    adapted: Any = None  # [T, V] that the search has read
 
 
 def _each(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], threads: int) -> list[Result]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
+from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
 from asrbias.evidence import EvidenceOptions
 from asrbias.rescoring import RescoreOptions
@@ -34,6 +35,7 @@ class JointOptions:
     rescore: RescoreOptions | None = None  # the n-best ranked again by phones (rescoring.py)
     lookup: EvidenceOptions | Literal["exact"] | None = None  # entities put where their sounds are (lookup.py)
     verify: EvidenceOptions | None = None  # what the search proposes must pass the same evidence (evidence.py)
+    adapter: AdapterOptions | None = None  # the model's adapter (adapting.py), which works before the search
     variants: VariantOptions | None = None  # other spellings and pronunciations of what is listed (g2g.py)
 
     def __post_init__(self) -> None:
@@ -82,6 +84,7 @@ KINDS: dict[str, type[Any]] = {
     "rescore": RescoreOptions,
     "lookup": EvidenceOptions,
     "verify": EvidenceOptions,
+    "adapter": AdapterOptions,
     "variants": VariantOptions,
 }
 

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from asrbias.adapter import ContextualAdapter
 from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
 from asrbias.features import FeatureOptions, LogMel
 from asrbias.files import write_whole
@@ -31,7 +32,7 @@ class ModelError(ValueError):
 
 
 class Model(nn.Module):
-    """Audio [B, S] -> `EncoderOutput`."""
+    """Audio [B, S] -> `EncoderOutput`; `adapter` is the contextual adapter that belongs to it, if any."""
 
     def __init__(
         self, config: EncoderConfig, vocabulary: Vocabulary, features: FeatureOptions = FeatureOptions()
@@ -46,6 +47,7 @@ class Model(nn.Module):
         self.vocabulary = vocabulary
         self.features = LogMel(features)
         self.encoder = Encoder(config)
+        self.adapter: ContextualAdapter | None = None
 
     @property
     def seconds_per_frame(self) -> float:
@@ -71,6 +73,10 @@ def save_model(
     weights = {
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.encoder.state_dict().items()
     }
+    if model.adapter is not None:
+        from asrbias.adapter_files import save_adapter
+
+        save_adapter(model.adapter, folder, dtype=dtype)
     model.vocabulary.save(folder)
     write_whole(folder / WEIGHTS_FILE, save(weights))
     write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
@@ -103,6 +109,10 @@ def load_model(folder: Path) -> Model:
     except (OSError, SafetensorError, RuntimeError) as error:
         why = " ".join(str(error).split())[:300]  # torch names every tensor, in many lines
         raise ModelError(f"{folder / WEIGHTS_FILE} does not fit its config ({why}); take it anew.") from error
+    from asrbias.adapter_files import has_adapter, load_adapter  # which raises ModelError
+
+    if has_adapter(folder):
+        model.adapter = load_adapter(folder)
     return model.eval()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asrbias.adapting import Adapted, Adapting
 from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.decoder import DecodeOptions
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
@@ -23,6 +24,7 @@ from asrbias.transcript import Transcript, build_transcript
 if TYPE_CHECKING:
     import torch
 
+    from asrbias.encoder import EncoderOutput
     from asrbias.hypothesis import Hypothesis
     from asrbias.model import Model
     from asrbias.tokens import Vocabulary
@@ -54,6 +56,7 @@ class Posteriors:
 
     log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms, of the labels
     phones: npt.NDArray[np.float32]  # [T, P] natural logarithms, of the phones
+    hidden: tuple[torch.Tensor, ...] = ()  # [T, D] each, what an adapter reads; () where there is none in use
 
 
 def find_model(name: str | Path) -> Path:
@@ -147,6 +150,7 @@ class Recognizer:
         if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
             decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
         self.decoder = _decoder(vocabulary, lm, decode)
+        self.adapting = _adapting(self.model, decode)
 
     @property
     def sample_rate(self) -> int:
@@ -184,8 +188,17 @@ class Recognizer:
     def _decode(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[list[Hypothesis]]:
         log_probs, threads = [one.log_probs for one in heard], self.options.threads
         if isinstance(self.decoder, JointDecoder):
-            return self.decoder.decode_batch(log_probs, [one.phones for one in heard], lists, threads=threads)
+            adapted = [one.log_probs if one is not None else None for one in self.adapt(heard, lists)]
+            phones = [one.phones for one in heard]
+            return self.decoder.decode_batch(log_probs, phones, lists, threads=threads, adapted=adapted)
         return self.decoder.decode_batch(log_probs, entities=lists, threads=threads)
+
+    def adapt(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[Adapted | None]:
+        """What the adapter makes of each recording and its list; None without an adapter or without a list."""
+        return [
+            self.adapting(one.hidden, one.phones, listed) if self.adapting is not None and listed else None
+            for one, listed in zip(heard, lists, strict=True)
+        ]
 
     def log_probs(self, waves: Sequence[Samples]) -> list[npt.NDArray[np.float32]]:
         """Samples [S] at `sample_rate` each -> natural-log posteriors [T, V] each, 40 ms a frame."""
@@ -206,10 +219,22 @@ class Recognizer:
                 output = self.model(audio.to(self.device), lengths.to(self.device))
             log_probs, frames = output.log_probs.float().cpu().numpy(), output.lengths.tolist()
             phones = output.phones.float().cpu().numpy()
+            hidden = self._levels(output)
             for row, index in enumerate(group):
-                both = (np.ascontiguousarray(head[row, : frames[row]]) for head in (log_probs, phones))
-                found[index] = Posteriors(*both)
+                labels, sounds = (np.ascontiguousarray(head[row, : frames[row]]) for head in (log_probs, phones))
+                found[index] = Posteriors(labels, sounds, tuple(level[row, : frames[row]] for level in hidden))
         return [found[index] for index in range(len(waves))]
+
+    def _levels(self, output: EncoderOutput) -> tuple[torch.Tensor, ...]:
+        """What the adapter reads of a batch, if there is one in use."""
+        if self.adapting is None:
+            return ()
+        import torch
+
+        from asrbias.adapter import levels
+
+        with torch.inference_mode():
+            return levels(self.model.encoder, output)
 
     def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Indices grouped by length, so that little is padded."""
@@ -231,6 +256,15 @@ class Recognizer:
                 f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go at once; cut it in pieces."
             )
         return wave
+
+
+def _adapting(model: Model, options: Options) -> Adapting | None:
+    """The model's adapter, if the options have it on."""
+    if not isinstance(options, JointOptions) or options.adapter is None:
+        return None
+    if model.adapter is None:
+        raise ValueError("The options have an adapter on but the model has none; set adapter to None, or train one.")
+    return Adapting(model.encoder, model.adapter, model.vocabulary, options.adapter)
 
 
 def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: Options) -> JointDecoder | PyctcdecodeDecoder:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
 from asrbias.evidence import EvidenceOptions
 from asrbias.joint_options import EXACT, JointOptions
@@ -89,12 +90,15 @@ def _evidence(other: object) -> EvidenceOptions:
 LM, BONUS, ADAPTIVE, UNIGRAM = "language model", "phrase bonus", "adaptive boosting", "unigram boosting"
 RESCORING, LOOKUP, VARIANTS = "phonetic rescoring", "pronunciation lookup", "G2G variants"
 VERIFY, GUARD = "verification", "guard"
+ADAPTER = "contextual adapter"
 
 TECHNIQUES: dict[str, Technique] = {
     one.name: one
     for one in (
         Technique(name=LM, says="a word n-gram model, fused at word ends", path="lm", none=False, usual=lambda _: True,
                   uses_list=False),
+        Technique(name=ADAPTER, says="the encoder's last layer is told which listed entities are being said",
+                  path="options.adapter", none=None, usual=lambda _: AdapterOptions()),
         Technique(name=BONUS, says="nats for each character of a listed phrase", path="options.decode.bonus",
                   none=0.0, usual=lambda _: DecodeOptions().bonus),
         Technique(name=ADAPTIVE, says="a share of what a listed subword lacks to the frame's best",

@@ -16,6 +16,7 @@ from asrbias.ablation_plot import plot
 from asrbias.ablation_report import cells, markdown, page, to_dict
 from asrbias.ablation_runs import Condition, Corpus, Encoded, Runs
 from asrbias.ablation_settings import ALL, NONE, NOTHING, Setting, make_settings, only, usable
+from asrbias.adapting import AdapterOptions
 from asrbias.cli import main
 from asrbias.decode_options import DecodeOptions
 from asrbias.evidence import EvidenceOptions
@@ -48,6 +49,7 @@ FULL = Setup(
         decode=DecodeOptions(bonus=0.7, adaptive=0.3, unigram=0.9, beam=8),
         rescore=RescoreOptions(weight=0.2),
         lookup=EvidenceOptions(threshold=3.0),
+        adapter=AdapterOptions(shortlist=50),
     ),
     lm=True,
 )
@@ -55,7 +57,7 @@ FAST = BootstrapOptions(resamples=200)
 
 
 def settings(full: Setup = FULL, **given: Any) -> dict[str, Setting]:
-    made = make_settings(full, usable(full, lm=full.lm, phones=True), **given)
+    made = make_settings(full, usable(full, lm=full.lm, phones=True, adapter=True), **given)
     return {one.name: one for one in made}
 
 
@@ -83,7 +85,7 @@ def test_what_uses_a_list() -> None:
 
 
 def test_a_name_that_is_none_is_refused() -> None:
-    with pytest.raises(TechniqueError, match=r"no technique 'boosting'; choose one of language model, phrase bonus"):
+    with pytest.raises(TechniqueError, match=r"no technique 'boosting'; choose one of language model, contextual"):
         find_technique("boosting")
 
 
@@ -93,12 +95,12 @@ def test_a_name_that_is_none_is_refused() -> None:
 def test_rows_of_the_table() -> None:
     found = settings()
     assert list(found) == [
-        NOTHING, NONE, "phrase bonus alone", "adaptive boosting alone", "unigram boosting alone",
+        NOTHING, NONE, "contextual adapter alone", "phrase bonus alone", "adaptive boosting alone", "unigram boosting alone",
         "phonetic rescoring alone", "phonetic rescoring on phrase bonus", "pronunciation lookup alone",
         "pronunciation lookup, exact rule alone", "G2G variants on phrase bonus",
         "G2G variants on pronunciation lookup", "verification on phrase bonus",
         "guard on phrase bonus", ALL,
-        "all but language model", "all but phrase bonus", "all but adaptive boosting", "all but unigram boosting",
+        "all but language model", "all but contextual adapter", "all but phrase bonus", "all but adaptive boosting", "all but unigram boosting",
         "all but phonetic rescoring", "all but pronunciation lookup", "all and G2G variants", "all and verification",
         "all and guard",
     ]  # fmt: skip
@@ -167,7 +169,7 @@ class Machine:
 
         class Decoder:
             def decode_batch(
-                self, log_probs: Sequence[Any], sounds: Any, entities: Any, threads: Any = None
+                self, log_probs: Sequence[Any], sounds: Any, entities: Any, threads: Any = None, adapted: Any = None
             ) -> list[list[Hypothesis]]:
                 machine.decoded.append((setup, len(entities[0] or ())))
                 texts = {0: "we saw keev", 1: "she came home", 2: "from keev we go"}

@@ -1,0 +1,190 @@
+"""A list at work in the adapter: which entities it attends to in an utterance, and what the encoder then offers.
+
+    adapting = Adapting(model.encoder, adapter, vocabulary)
+    adapted = adapting(hidden, phone_log_probs, entities)     # Adapted: posteriors [T, V], attention [T, 1+K]
+
+Of a list longer than `AdapterOptions.shortlist` only those entities are attended to that an utterance may hold by its
+sounds (shortlist.py). What is embedded is kept by the list's content, so that a list that comes again costs nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias.adapter_input import Row, entity_row, pad_rows
+from asrbias.entities import EntityList
+from asrbias.phones import PHONES
+from asrbias.phrases import Spelling
+from asrbias.pronunciations import PronouncedList
+from asrbias.shortlist import ShortlistIndex
+from asrbias.wordgraphs import PhoneGraphs
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asrbias.adapter import ContextualAdapter, Embedded
+    from asrbias.encoder import Encoder
+    from asrbias.tokens import Vocabulary
+
+Matrix = npt.NDArray[np.float32]
+KEPT_LISTS = 32  # lists whose index and embeddings are kept
+FORMS = 3  # matching forms of an entity that are attended to
+
+
+class AdapterOptionError(ValueError):
+    """An option of the adapter has a value that is not allowed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions:
+    """How a model's adapter is used. Raises AdapterOptionError for a value out of range."""
+
+    shortlist: int = 100  # entities that are attended to in an utterance, at most
+    strength: float = 1.0  # times what the adapter adds to the last layer
+
+    def __post_init__(self) -> None:
+        if isinstance(self.shortlist, bool) or not isinstance(self.shortlist, int) or self.shortlist < 1:
+            raise AdapterOptionError(
+                f"shortlist is {self.shortlist!r}; it must be a whole number of entities, 1 or more."
+            )
+        number = isinstance(self.strength, (int, float)) and not isinstance(self.strength, bool)
+        if not number or not 0 <= self.strength < math.inf:
+            raise AdapterOptionError(f"strength is {self.strength!r}; it must be a number, 0 or more.")
+
+
+@dataclass(frozen=True, eq=False)
+class Adapted:
+    """What a list made of an utterance."""
+
+    log_probs: Matrix  # [T, V] natural logarithms
+    attention: Matrix  # [T, 1+K] of each frame; column 0 is <no-bias>
+    entities: tuple[int, ...]  # K positions in the EntityList, of the attention's other columns
+
+
+@dataclass(eq=False)
+class _List:
+    """A list as the adapter reads it: an entity by each of its matching forms."""
+
+    entities: EntityList
+    index: ShortlistIndex | None  # None where all of it is attended to
+    rows: dict[int, list[Row]]  # of each entity that may be attended to
+    embedded: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)  # keys, values, sizes
+
+
+class Adapting:
+    """Safe to use from several threads.
+
+    Args:
+        encoder, adapter, vocabulary: of one model; the encoder is only asked for its head.
+        phones: the phone head's labels after its blank, which is 0.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        adapter: ContextualAdapter,
+        vocabulary: Vocabulary,
+        options: AdapterOptions | None = None,
+        phones: Sequence[str] = PHONES,
+    ) -> None:
+        self.encoder, self.adapter, self.vocabulary = encoder, adapter, vocabulary
+        self.options = options or AdapterOptions()
+        self._graphs = PhoneGraphs(phones)
+        self._spelling = Spelling.of(vocabulary.labels, vocabulary.blank)
+        self._kept: OrderedDict[str, _List] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, hidden: Sequence[Tensor], phone_log_probs: Matrix, entities: EntityList) -> Adapted:
+        """What the list makes of one utterance.
+
+        Args:
+            hidden: `asrbias.adapter.levels` of the utterance, [T, D] each.
+            phone_log_probs: [T, P] natural logarithms, the same frames.
+        """
+        import torch
+
+        listed = self._list(entities)
+        chosen = self._choose(listed, phone_log_probs)
+        frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
+        with torch.inference_mode():
+            told = self.adapter(
+                [level[None].float() for level in hidden], frames, self._embedded(listed, chosen), None,
+                strength=self.options.strength,
+            )  # fmt: skip
+            log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
+        counts = [len(listed.rows[entity]) for entity in chosen]
+        return Adapted(log_probs.cpu().numpy(), _by_entity(told.attention[0].cpu().numpy(), counts), tuple(chosen))
+
+    def _choose(self, listed: _List, phone_log_probs: Matrix) -> list[int]:
+        if listed.index is None:
+            return sorted(listed.rows)
+        return [
+            entity
+            for entity in listed.index.choose(phone_log_probs, most=self.options.shortlist)
+            if entity in listed.rows
+        ]
+
+    def _list(self, entities: EntityList) -> _List:
+        with self._lock:
+            kept = self._kept.get(entities.digest)
+            if kept is not None and kept.entities == entities:
+                self._kept.move_to_end(entities.digest)
+                return kept
+        pronounced = PronouncedList.of(entities, entities.forms(self._spelling.charset), self._graphs)
+        long = len(pronounced.texts) > self.options.shortlist
+        made = _List(entities, ShortlistIndex.of(pronounced) if long else None, self._rows(pronounced))
+        with self._lock:
+            self._kept[entities.digest] = made
+            while len(self._kept) > KEPT_LISTS:
+                self._kept.popitem(last=False)
+        return made
+
+    def _rows(self, pronounced: PronouncedList) -> dict[int, list[Row]]:
+        """A form's phones are those of its first pronunciation; a user's own ones hold for the entity's first form."""
+        first = {
+            entity: labels
+            for entity, labels in reversed(list(zip(pronounced.entity, pronounced.sequences, strict=True)))
+        }
+        rows = {}
+        for entity, forms in pronounced.texts.items():
+            said = [first.get(entity, ()), *((self._graphs.phrase(form, 1) or [()])[0] for form in forms[1:FORMS])]
+            rows[entity] = [
+                entity_row(self.vocabulary.encode(form), labels, self.adapter.config)
+                for form, labels in zip(forms[:FORMS], said, strict=True)
+            ]
+        return rows
+
+    def _embedded(self, listed: _List, chosen: Sequence[int]) -> Embedded:
+        """Of these entities, one after the other; what was embedded before is not embedded again."""
+        import torch
+
+        from asrbias.adapter import Embedded
+
+        missing = [entity for entity in chosen if entity not in listed.embedded]
+        if missing:
+            rows = pad_rows([row for entity in missing for row in listed.rows[entity]])
+            new = self.adapter.embed(rows.to(self.adapter.no_bias.device))
+            sizes = torch.split(new.sizes, [len(listed.rows[entity]) for entity in missing])
+            labels = [int(some.sum()) for some in sizes]
+            keys_of, values_of = torch.split(new.keys, labels), torch.split(new.values, labels)
+            parts = zip(missing, keys_of, values_of, sizes, strict=True)
+            listed.embedded.update({entity: (keys, values, some) for entity, keys, values, some in parts})
+        if not chosen:
+            return self.adapter.embed(pad_rows([]))
+        return Embedded(
+            *(torch.cat(some) for some in zip(*(listed.embedded[entity] for entity in chosen), strict=True))
+        )
+
+
+def _by_entity(attention: Matrix, counts: Sequence[int]) -> Matrix:
+    """attention [T, 1+forms] -> [T, 1+K]: an entity's is the sum over its forms."""
+    begins = np.concatenate([[0], 1 + np.cumsum([0, *counts[:-1]])]) if counts else np.zeros(1)
+    return np.add.reduceat(attention, begins.astype(np.int64), axis=1).astype(np.float32)
