@@ -95,12 +95,14 @@ def test_a_name_that_is_none_is_refused() -> None:
 def test_rows_of_the_table() -> None:
     found = settings()
     assert list(found) == [
-        NOTHING, NONE, "contextual adapter alone", "phrase bonus alone", "adaptive boosting alone", "unigram boosting alone",
+        NOTHING, NONE, "contextual adapter alone",
+        "phrase bonus alone", "adaptive boosting alone", "unigram boosting alone",
         "phonetic rescoring alone", "phonetic rescoring on phrase bonus", "pronunciation lookup alone",
         "pronunciation lookup, exact rule alone", "G2G variants on phrase bonus",
         "G2G variants on pronunciation lookup", "verification on phrase bonus",
         "guard on phrase bonus", ALL,
-        "all but language model", "all but contextual adapter", "all but phrase bonus", "all but adaptive boosting", "all but unigram boosting",
+        "all but language model", "all but contextual adapter",
+        "all but phrase bonus", "all but adaptive boosting", "all but unigram boosting",
         "all but phonetic rescoring", "all but pronunciation lookup", "all and G2G variants", "all and verification",
         "all and guard",
     ]  # fmt: skip
