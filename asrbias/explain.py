@@ -9,6 +9,7 @@ import numpy as np
 from asrbias.audio import Samples
 from asrbias.entities import EntityList
 from asrbias.explanation import Explanation, Floats
+from asrbias.joint import JointDecoder
 from asrbias.recognizer import Entities, Recognizer
 
 
@@ -20,19 +21,27 @@ def explain(recognizer: Recognizer, audio: Any, entities: Entities) -> Explanati
     wave = recognizer.samples(audio)
     listed = EntityList.coerce(entities) or EntityList()
     plain, transcript = recognizer.transcribe_batch([wave, wave], [None, listed])
-    log_probs = recognizer.log_probs([wave])[0]
+    (heard,) = recognizer.posteriors([wave])
+    adapted = recognizer.adapt([heard], [listed])[0] if _list_is_used(recognizer) else None
     return Explanation(
         transcript=transcript,
         plain=plain,
         spectrogram=spectrogram(recognizer, wave),
-        entities=tuple(entity.shown for entity in listed),
-        attention=None,
-        log_probs=log_probs,
-        base_log_probs=log_probs,
+        entities=tuple(listed[k].shown for k in (adapted.entities if adapted else range(len(listed)))),
+        attention=adapted.attention if adapted else None,
+        log_probs=adapted.log_probs if adapted else heard.log_probs,
+        base_log_probs=heard.log_probs,
         labels=tuple(recognizer.model.vocabulary.labels),
         seconds_per_frame=recognizer.model.seconds_per_frame,
         duration=len(wave) / recognizer.sample_rate,
+        listed=len(listed),
     )
+
+
+def _list_is_used(recognizer: Recognizer) -> bool:
+    """Not where the dial is at 0."""
+    decoder = recognizer.decoder
+    return not isinstance(decoder, JointDecoder) or decoder.options.decode.bias > 0
 
 
 def spectrogram(recognizer: Recognizer, wave: Samples) -> Floats:

@@ -20,7 +20,7 @@ def heading(explanation: Explanation) -> str:
     taken = sum(word.entity is not None for word in words)
     return (
         f"{explanation.duration:.2f} s of audio, {_count(len(words), 'word')}, {taken} of them from a list of "
-        f"{_count(len(explanation.entities), 'entity', 'entities')}."
+        f"{_count(explanation.list_size, 'entity', 'entities')}."
     )
 
 
@@ -35,15 +35,20 @@ def notes(explanation: Explanation, first: int, last: int) -> list[str]:
         )
     if explanation.attention is None:
         said.append(
-            "This model has no contextual adapter, so there is no attention, and the posteriors are the same with and "
-            "without the list: what differs between the readings is the decoder's work."
+            "No contextual adapter was at work (the model has none in use, the list is empty, or --bias is 0), so "
+            "there is no attention: what differs between the readings is the decoder's work."
         )
     elif not explanation.adapted:
         said.append("The adapter changed no posterior: what differs between the readings is the decoder's work.")
-    if explanation.attention is not None and len(explanation.top(first, last, ENTITIES + 1)) > ENTITIES:
-        said.append(
-            f"Of {len(explanation.entities):,} entities each strip shows those {ENTITIES} with its largest weights."
-        )
+    if explanation.attention is not None:
+        attended, shown = len(explanation.entities), explanation.top(first, last, ENTITIES + 1)
+        if attended < explanation.list_size:
+            said.append(
+                f"Of {explanation.list_size:,} entities the adapter attended to {attended:,}: those that "
+                "can be spelled and, of a long list, that the recording may hold by its sounds."
+            )
+        if len(shown) > ENTITIES:
+            said.append(f"Of {attended:,} entities each strip shows those {ENTITIES} with its largest weights.")
     return said
 
 

@@ -63,6 +63,7 @@ class Explanation:
     labels: tuple[str, ...]  # V subwords, the blank first
     seconds_per_frame: float  # of the T frames
     duration: float  # seconds of audio
+    listed: int | None = None  # entities of the list, where more than K (a shortlist was attended to); None: K
 
     def __post_init__(self) -> None:
         for name in ("spectrogram", "log_probs", "base_log_probs", "attention"):
@@ -76,6 +77,8 @@ class Explanation:
             )
         if len(self.labels) != size:
             raise ExplanationError(f"There are {len(self.labels)} labels but log_probs has {size}; give one for each.")
+        if self.listed is not None and self.listed < len(self.entities):
+            raise ExplanationError(f"listed is {self.listed}, fewer than the {len(self.entities)} entities; give all.")
         for name in ("seconds_per_frame", "duration"):
             value = getattr(self, name)
             if not 0 < value < math.inf:
@@ -100,6 +103,11 @@ class Explanation:
             )
         if attention.min() < 0 or attention.sum(1).max() > 1.01:
             raise ExplanationError("Attention weights must be 0 or more and add up to at most 1 in each frame.")
+
+    @property
+    def list_size(self) -> int:
+        """Entities of the list, attended to or not."""
+        return len(self.entities) if self.listed is None else self.listed
 
     @cached_property
     def adapted(self) -> bool:
@@ -158,7 +166,7 @@ class Explanation:
             "duration": round(self.duration, 3),
             "words": [word_as_dict(word) for word in self.transcript.words],
             "plain_words": [word_as_dict(word) for word in self.plain.words],
-            "listed": len(self.entities),
+            "listed": self.list_size,
             "attention": self._attention_json(first, last),
             "changes": [self._change_json(change) for change in self.changes(first, last)],
         }

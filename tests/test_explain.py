@@ -20,14 +20,20 @@ import pytest
 import soundfile
 import torch
 
+from asrbias.adapter import AdapterConfig, ContextualAdapter
+from asrbias.adapting import AdapterOptions
 from asrbias.cli import main
+from asrbias.decode_options import DecodeOptions
 from asrbias.encoder import EncoderConfig
-from asrbias.entities import Entity
+from asrbias.entities import Entity, EntityList
+from asrbias.explain import explain
 from asrbias.explain_html import PageOptions, differences, page, window
 from asrbias.explain_strips import LEFT, LONGEST, SCALE, SHORTEST, cut
 from asrbias.explanation import CHANGES, ENTITIES, Explanation, ExplanationError
-from asrbias.model import Model, save_model
+from asrbias.joint import JointOptions
+from asrbias.model import Model, load_model, save_model
 from asrbias.png import png, quantised, ramp
+from asrbias.recognizer import Recognizer
 from asrbias.tokens import Vocabulary
 from asrbias.transcript import Transcript, TranscriptWord
 
@@ -135,7 +141,9 @@ def test_without_an_adapter_there_is_no_attention_and_no_change() -> None:
     assert not one.adapted and row["attention"] is None and row["changes"] == [] and one.attended(10) is None
     html = page(one)
     assert (
-        "has no contextual adapter" in html and "&lt;no-bias&gt;" not in html and "What the adapter changed" not in html
+        "No contextual adapter was at work" in html
+        and "&lt;no-bias&gt;" not in html
+        and "What the adapter changed" not in html
     )
 
 
@@ -146,6 +154,7 @@ def test_without_an_adapter_there_is_no_attention_and_no_change() -> None:
         ({"attention": np.ones((50, 4), np.float32)}, "add up to at most 1"),
         ({"attention": np.full((50, 4), -0.1, np.float32)}, "0 or more"),
         ({"base_log_probs": posteriors(49)}, r"log_probs is \(50, 5\) but base_log_probs \(49, 5\)"),
+        ({"listed": 2}, "listed is 2, fewer than the 3 entities"),
         ({"labels": LABELS[:4]}, "4 labels but log_probs has 5"),
         ({"log_probs": np.exp(posteriors(50))}, "logarithms of probabilities are 0 or less"),
         ({"log_probs": np.full((50, 5), np.nan, np.float32)}, "log_probs has values that are NaN"),
@@ -377,6 +386,48 @@ def test_bad_arguments_are_one_sentence(
     error = capsys.readouterr().err
     assert says in error and error.startswith("asrbias explain: ") and error.count("\n") == 1
     assert not (tmp_path / "page.html").exists() and (folder / "a.wav").stat().st_size > 1000
+
+
+@pytest.fixture(scope="module")
+def adapted(folder: Path) -> Recognizer:
+    """The tiny model with an untrained adapter that changes much."""
+    model = load_model(folder / "model")
+    torch.manual_seed(1)
+    model.adapter = ContextualAdapter(AdapterConfig.of(model.encoder.config, dim=8, heads=2)).eval()
+    with torch.no_grad():
+        model.adapter.out.weight.normal_()
+        model.adapter.no_bias.zero_()
+    return Recognizer(model, decode=JointOptions(adapter=AdapterOptions(shortlist=2)))
+
+
+def test_the_adapters_attention_and_posteriors_are_those_decoded(adapted: Recognizer, folder: Path) -> None:
+    listed = EntityList(["kiev", "lviv", Entity("odesa", display="Odesa")])
+    one = explain(adapted, folder / "a.wav", listed)
+    assert one.attention is not None and one.adapted and set(one.entities) < {"kiev", "lviv", "Odesa"}
+    assert one.attention.sum(1) == pytest.approx(np.ones(len(one.log_probs)), abs=1e-4) and one.listed == 3
+    assert one.transcript == adapted.transcribe(folder / "a.wav", listed)
+    assert one.plain == adapted.transcribe(folder / "a.wav") and one.plain != one.transcript
+    (heard,) = adapted.posteriors([adapted.samples(folder / "a.wav")])
+    np.testing.assert_array_equal(one.base_log_probs, heard.log_probs)
+    (told,) = adapted.adapt([heard], [listed])
+    assert told is not None and one.entities == tuple(listed[k].shown for k in told.entities)
+    np.testing.assert_array_equal(one.log_probs, told.log_probs)
+    np.testing.assert_array_equal(one.attention, told.attention)
+    html = page(one)
+    assert "Of 3 entities the adapter attended to 2" in html and "change by adapter" in html
+
+
+@pytest.mark.parametrize("entities", [[], None])
+def test_without_a_list_nothing_is_adapted(adapted: Recognizer, folder: Path, entities: list[str] | None) -> None:
+    one = explain(adapted, folder / "a.wav", entities)
+    assert one.attention is None and not one.adapted and one.transcript == one.plain and one.listed == 0
+    assert page(one)
+
+
+def test_at_dial_0_nothing_is_adapted(adapted: Recognizer, folder: Path) -> None:
+    off = JointOptions(decode=DecodeOptions(bias=0.0), adapter=AdapterOptions())
+    one = explain(Recognizer(adapted.model, decode=off), folder / "a.wav", ["kiev"])
+    assert one.attention is None and one.entities == ("kiev",) and one.transcript == one.plain
 
 
 HOVER = """<script>
