@@ -1,11 +1,13 @@
-"""What a phone head heard of an utterance: one row a phone, with the evidence for each phone that it may have been.
+"""What a phone head heard of an utterance, and how well phone sequences fit in somewhere.
 
-    heard = heard_phones(phone_log_probs, background, HeardOptions())       # S rows, about 12 a second
-    fit(heard, labels, inner, insertion=-4.0, deletion=-4.0)         # how well phone sequences fit in somewhere
+    heard = heard_phones(phone_log_probs, background, temperature=0.9, floor=0.06, smoothing=0.01, blunt=0.5)
+    fit_runs(heard, labels, inner, insertion=-4.0, deletion=-4.0)       # many sequences at once, in a few flat arrays
+    fit_frames(heard, labels, inner, deletion=-4.0)
 
 CTC posteriors are mostly blank. Frames in which some phone has a probability are joined to runs of the same best
 phone; a run is what may have been one phone. Its evidence for phone a is log P(a | run) - b log P(a): log odds, so that
-scores of sequences may be added and compared, however many phones they have (b a little below 1: phones are no coins).
+scores of sequences may be added and compared, however many phones they have. Runs forgive what was heard too much or
+too little; frames tell better what is nearly the same. Their sum is better than either (docs/log.md).
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from asrbias.alignment import LogProbsError
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
+LOWEST = -1e3  # nats; what cannot be, but finite
 HIGHEST = 1e-3  # half precision may round a log probability up to a little above 0
 
 
@@ -28,13 +31,16 @@ class Heard:
 
     odds: Floats  # [S, P - 1] nats: for each phone (blank left out)
     presence: Floats  # [S] probability that a phone is there at all, of the frame where it is highest
+    frames: Floats  # [F, P] nats: log probabilities, blunted, less the frame's best; of the frames of the runs
 
     def __len__(self) -> int:
         return len(self.odds)
 
 
-def heard_phones(log_probs: Floats, background: Floats, *, temperature: float, floor: float, smoothing: float) -> Heard:
-    """The runs of an utterance.
+def heard_phones(
+    log_probs: Floats, background: Floats, *, temperature: float, floor: float, smoothing: float, blunt: float
+) -> Heard:
+    """What was heard in an utterance.
 
     Args:
         log_probs: [T, P] natural logarithms, blank 0.
@@ -42,6 +48,7 @@ def heard_phones(log_probs: Floats, background: Floats, *, temperature: float, f
         temperature: exponent of the posteriors before they are normalised among the phones.
         floor: probability of a phone (not blank) from which a frame counts.
         smoothing: share of the probability that is spread evenly over the phones.
+        blunt: exponent of the posteriors, blank included, in `frames`.
     Raises:
         LogProbsError: log_probs holds NaN, a value above 0, or a frame of -inf alone.
     """
@@ -53,7 +60,7 @@ def heard_phones(log_probs: Floats, background: Floats, *, temperature: float, f
     voiced = 1.0 - np.exp(log_probs[:, 0])
     frames = np.flatnonzero(voiced > floor)
     if not len(frames):
-        return Heard(np.zeros((0, log_probs.shape[1] - 1), np.float32), np.zeros(0, np.float32))
+        return Heard(np.zeros((0, log_probs.shape[1] - 1), np.float32), np.zeros(0, np.float32), log_probs[:0])
     phones, weight = log_probs[frames, 1:], voiced[frames]
     best = phones.argmax(axis=1)
     starts = np.flatnonzero(np.concatenate([[True], (best[1:] != best[:-1]) | (np.diff(frames) > 1)]))
@@ -61,16 +68,17 @@ def heard_phones(log_probs: Floats, background: Floats, *, temperature: float, f
     shares *= (weight / shares.sum(axis=1))[:, None]
     mean = np.add.reduceat(shares, starts) / np.add.reduceat(weight, starts)[:, None]
     odds = np.log((1.0 - smoothing) * mean + smoothing / mean.shape[1]) - background
-    return Heard(odds.astype(np.float32), np.maximum.reduceat(weight, starts).astype(np.float32))
+    frame = np.float32(blunt) * (log_probs[frames] - highest[frames, None])
+    return Heard(odds.astype(np.float32), np.maximum.reduceat(weight, starts).astype(np.float32), frame)
 
 
-def fit(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion: float) -> Floats:
-    """How well phone sequences fit in anywhere: for each phone of each, the best score up to it, nats. [K]
+def fit_runs(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion: float) -> Floats:
+    """For each phone of each sequence, how well the sequence up to it fits in anywhere: the best score, nats. [K]
 
-    The sequences lie one after the other. A score is the sum of the odds of matched runs, of `insertion` times their
-    presence for runs passed over, and of `deletion` for phones passed over, less `deletion` for each phone up to it:
-    taken so, passing over a phone costs nothing and 0 is the score of having heard none of them. (So one step for all
-    sequences is a few operations on flat arrays; of two phones passed over at once, the second counts a run later.)
+    The sequences lie one after the other in `labels`. A score is the sum of the odds of matched runs, of `insertion`
+    times their presence for runs passed over, and of `deletion` for phones passed over, less `deletion` for each phone
+    up to it: taken so, passing over a phone costs nothing and 0 is the score of having heard none of them. (So a step
+    for all sequences is a few operations on flat arrays; of two phones passed over, the second counts a run later.)
 
     Args:
         labels: [K] phones counted from 0. inner: [K] 0 where a sequence begins, else 1.
@@ -78,7 +86,8 @@ def fit(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion
     """
     gains = heard.odds - np.float32(deletion)
     passed = np.float32(insertion) * heard.presence
-    state, best, before, match = (np.zeros(len(labels), np.float32) for _ in range(4))
+    best: Floats = np.zeros(len(labels), np.float32)
+    state, before, match = best.copy(), best.copy(), best.copy()
     if not len(labels):
         return best
     for gain, cost in zip(gains, passed, strict=True):
@@ -90,5 +99,31 @@ def fit(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion
         np.maximum(state, 0.0, out=state)
         np.multiply(state[:-1], inner[1:], out=before[1:])
         np.maximum(state, before, out=state)
+        np.maximum(best, state, out=best)
+    return best
+
+
+def fit_frames(heard: Heard, labels: Ints, inner: Floats, *, deletion: float) -> Floats:
+    """As `fit_runs`, by the best path through the frames: what it falls short of their best labels, nats. [K]
+
+    Each frame is the next phone, or the same phone or the blank after it; or a phone is passed over for `deletion`.
+    Two equal phones need no blank between.
+    """
+    best: Floats = np.full(len(labels), LOWEST, np.float32)
+    state, before, match = best.copy(), np.zeros_like(best), np.zeros_like(best)
+    if not len(labels):
+        return best
+    columns = labels + 1
+    for moved in heard.frames:
+        np.multiply(state[:-1], inner[1:], out=before[1:])
+        np.take(moved, columns, out=match, mode="clip")
+        match += before
+        np.take(np.maximum(moved, moved[0]), columns, out=before, mode="clip")
+        state += before
+        np.maximum(state, match, out=state)
+        np.multiply(state[:-1], inner[1:], out=before[1:])
+        before[0] = 0.0
+        np.add(before, np.float32(deletion), out=match)
+        np.maximum(state, match, out=state)
         np.maximum(best, state, out=best)
     return best

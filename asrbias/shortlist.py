@@ -5,8 +5,8 @@
 
 1. The phone posteriors are cut down to what may have been phones, with the odds of each (heardphones.py).
 2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (phonegrams.py).
-3. These are aligned to what was heard, phones left out and put in allowed; an entity is as good as its best
-   pronunciation.
+3. These are aligned to what was heard, phones left out and put in allowed, and the best `finalists` once more to
+   the frames; an entity is as good as its best pronunciation.
 
 Recall matters here and not precision: what should be written, the adapter and the decoder decide. Entities whose
 pronunciation is not known cannot be found so: they come last, in up to a quarter of the places; if there are more of
@@ -16,22 +16,25 @@ them, those that look most like the text that the caller heard.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from asrbias.alignment import as_matrix
 from asrbias.entities import Entity, EntityList
 from asrbias.g2g import phone_rarity
-from asrbias.heardphones import Floats, Heard, Ints, fit, heard_phones
+from asrbias.heardphones import Floats, Heard, Ints, fit_frames, fit_runs, heard_phones
 from asrbias.phonegrams import PhoneGrams
 from asrbias.phones import PHONES
 from asrbias.pronunciations import PronouncedList
 from asrbias.wordgraphs import PhoneGraphs
 
 UNPRONOUNCED_PART = 4  # entities without pronunciation get one place in so many
+RANGES = {
+    **{"temperature": (0.01, 10), "floor": (0, 1), "smoothing": (1e-6, 1), "background": (0, 2)},
+    **{"insertion": (-100, 0), "deletion": (-100, 0), "blunt": (0.01, 10), "rarity": (0, 2)},
+}  # of the options
 UNKNOWN_PHONE = 8.0  # nats: -log share of a phone that the lexicon does not have
 
 
@@ -43,20 +46,24 @@ class ShortlistError(ValueError):
 class ShortlistOptions:
     """Tuned on speech/dev (docs/log.md). Raises ShortlistError for a value out of range."""
 
-    candidates: int = 1500  # pronunciations that are aligned (or twice those asked for); more are sieved first
+    candidates: int = 1500  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
+    finalists: int = 400  # pronunciations that are aligned to the frames (or twice those asked for)
     temperature: float = 0.9  # exponent of the phones' posteriors before they are normalised again, without blank
     floor: float = 0.06  # probability of any phone from which a frame counts
     smoothing: float = 0.01  # share of the probability spread evenly over the phones
     background: float = 0.9  # times a phone's log share that is taken off its log probability
     insertion: float = -4.0  # nats for a heard phone that the pronunciation has not
     deletion: float = -4.0  # nats for a phone of the pronunciation that was not heard
+    blunt: float = 0.5  # exponent of the frames' posteriors
+    rarity: float = 0.5  # nats per nat of a phone's -log share, in the frames' score
 
     def __post_init__(self) -> None:
-        if isinstance(self.candidates, bool) or not isinstance(self.candidates, int) or self.candidates < 1:
-            raise ShortlistError(f"candidates is {self.candidates!r}; it must be a whole number, 1 or more.")
-        ranges = {"temperature": (0.01, 10), "floor": (0, 1), "smoothing": (1e-6, 1), "background": (0, 2)}
-        for name in (one.name for one in fields(self) if one.name != "candidates"):
-            value, (least, most) = getattr(self, name), ranges.get(name, (-100, 0))
+        for name in ("candidates", "finalists"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ShortlistError(f"{name} is {value!r}; it must be a whole number, 1 or more.")
+        for name, (least, most) in RANGES.items():
+            value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
                 raise ShortlistError(f"{name} is {value!r}; it must be a number from {least:g} to {most:g}.")
 
@@ -78,8 +85,7 @@ class ShortlistIndex:
         self._texts = {n: pronounced.texts[self.positions[n]] for n in self._unpronounced}
         self._size = len(phones) + 1
         rare = phone_rarity()
-        shares = [-rare.get(phone, UNKNOWN_PHONE) for phone in phones]
-        self._background: Floats = np.array(shares, np.float32) * np.float32(options.background)
+        self._rarity: Floats = np.array([rare.get(phone, UNKNOWN_PHONE) for phone in phones], np.float32)
         self._owner: Ints = np.array([n for n, _ in rows], np.intp)
         self._labels: Ints = np.array([label - 1 for _, labels in rows for label in labels], np.intp)
         self._lengths: Ints = np.array([len(labels) for _, labels in rows], np.intp)
@@ -141,7 +147,10 @@ class ShortlistIndex:
             raise ShortlistError(f"most is {most!r}; it must be a whole number, 1 or more.")
         o = self.options
         matrix = as_matrix(phone_log_probs, self._size, "phone_log_probs")
-        heard = heard_phones(matrix, self._background, temperature=o.temperature, floor=o.floor, smoothing=o.smoothing)
+        background = np.float32(-o.background) * self._rarity
+        heard = heard_phones(
+            matrix, background, temperature=o.temperature, floor=o.floor, smoothing=o.smoothing, blunt=o.blunt
+        )
         silent = self._by_spelling(text)
         if len(self) > most:
             silent = silent[: max(most // UNPRONOUNCED_PART, most - (len(self) - len(silent)))]
@@ -150,29 +159,33 @@ class ShortlistIndex:
 
     def _by_sound(self, heard: Heard, most: int) -> list[int]:
         """The entities that fit best, `most` of them."""
-        rows: Ints = np.arange(len(self._owner))
-        count = max(self.options.candidates, 2 * most)
-        if self._grams is not None and len(rows) > count:
-            scores = self._grams.scores(heard, insertion=self.options.insertion)
-            rows = np.sort(np.argpartition(-scores, count)[:count])
-        scores = self._fits(heard, rows)
+        o, rows = self.options, np.arange(len(self._owner))
+        count, finalists = max(o.candidates, 4 * most), max(o.finalists, 2 * most)
+        if self._grams is not None:
+            rows = _best(self._grams.scores(heard, insertion=o.insertion), rows, count)
+        labels, inner, ends = self._flat(rows)
+        lengths = self._lengths[rows].astype(np.float32)
+        scores = fit_runs(heard, labels, inner, insertion=o.insertion, deletion=o.deletion)[ends]
+        scores += np.float32(o.deletion) * lengths
+        keep = _best(scores, np.arange(len(rows)), finalists)
+        rows, scores = rows[keep], scores[keep]
+        labels, inner, ends = self._flat(rows)
+        scores += fit_frames(heard, labels, inner, deletion=o.deletion)[ends]
+        scores += np.float32(o.rarity) * np.add.reduceat(self._rarity[labels], ends - self._lengths[rows] + 1)
         best = np.full(len(self.positions), -np.inf, np.float32)
         np.maximum.at(best, self._owner[rows], scores)
         known = np.flatnonzero(best > -np.inf)
         order: list[int] = known[np.argsort(-best[known], kind="stable")[:most]].tolist()
         return order
 
-    def _fits(self, heard: Heard, rows: Ints) -> Floats:
-        """How well these pronunciations fit, nats."""
-        o, lengths = self.options, self._lengths[rows]
+    def _flat(self, rows: Ints) -> tuple[Ints, Floats, Ints]:
+        """Pronunciations one after the other: labels [K], 0 where one begins and 1 elsewhere [K], their last places."""
+        lengths = self._lengths[rows]
         ends = np.cumsum(lengths)
-        starts = ends - lengths
-        labels = self._labels[np.repeat(self._starts[rows] - starts, lengths) + np.arange(lengths.sum())]
+        labels = self._labels[np.repeat(self._starts[rows] - ends + lengths, lengths) + np.arange(lengths.sum())]
         inner: Floats = np.ones(len(labels), np.float32)
-        inner[starts] = 0.0
-        best = fit(heard, labels, inner, insertion=o.insertion, deletion=o.deletion)
-        scores: npt.NDArray[np.float32] = best[ends - 1] + np.float32(o.deletion) * lengths.astype(np.float32)
-        return scores
+        inner[ends - lengths] = 0.0
+        return labels, inner, ends - 1
 
     def _by_spelling(self, text: str) -> list[int]:
         """Entities without pronunciation, those that look most like the text first."""
@@ -182,3 +195,8 @@ class ShortlistIndex:
             return max(partial_ratio(form, text) for form in self._texts[n]) if text else 0.0
 
         return sorted(self._unpronounced, key=lambda n: -likeness(n))
+
+
+def _best(scores: Floats, rows: Ints, count: int) -> Ints:
+    """Those of the `count` highest scores, in their order; all, if there are no more."""
+    return rows if len(rows) <= count else np.sort(rows[np.argpartition(-scores, count)[:count]])

@@ -9,7 +9,7 @@ import pytest
 
 from asrbias.alignment import LogProbsError, LogProbsTypeError
 from asrbias.entities import Entity, EntityList
-from asrbias.heardphones import fit, heard_phones
+from asrbias.heardphones import fit_frames, fit_runs, heard_phones
 from asrbias.phonegrams import PhoneGrams
 from asrbias.phones import PHONES
 from asrbias.pronunciations import PronouncedList
@@ -109,13 +109,13 @@ def test_a_fit_is_the_sum_that_it_is_said_to_be() -> None:
     log_probs = np.full((6, 40), -8.0, np.float32)
     for frame, label in ((0, 1), (1, 0), (2, 2), (3, 2), (4, 0), (5, 3)):
         log_probs[frame, label] = -0.01
-    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01)
+    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01, blunt=0.5)
     assert heard.odds.shape == (3, 39) and list(heard.odds.argmax(axis=1)) == [0, 1, 2]
     assert heard.presence == pytest.approx(1, abs=0.01)
 
     def score(*labels: int) -> float:
         inner = np.array([0.0, *[1.0] * (len(labels) - 1)], np.float32)
-        best = fit(heard, np.array(labels), inner, insertion=-1.0, deletion=-2.0)
+        best = fit_runs(heard, np.array(labels), inner, insertion=-1.0, deletion=-2.0)
         return float(best[-1]) - 2.0 * len(labels)
 
     one, two, three = (float(heard.odds[n, n]) for n in range(3))
@@ -125,10 +125,32 @@ def test_a_fit_is_the_sum_that_it_is_said_to_be() -> None:
     assert score(7) == pytest.approx(max(-2.0, float(heard.odds[:, 7].max())), abs=1e-3)
 
 
+def test_a_fit_to_the_frames_is_the_best_path() -> None:
+    probabilities = np.full((5, 40), 1e-6)
+    for frame, (one, other) in enumerate([(1, 3), (1, 0), (2, 0), (0, 2), (3, 0)]):
+        probabilities[frame, [one, other]] = 0.7, 0.3
+    log_probs = np.log(probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
+    heard = heard_phones(
+        log_probs, np.full(39, -3.0, np.float32), temperature=1.0, floor=0.1, smoothing=0.01, blunt=0.5
+    )
+    assert heard.frames.shape == (5, 40)
+    short = 0.5 * float(np.log(0.3 / 0.7))  # of a second best label
+
+    def score(*labels: int) -> float:
+        inner = np.array([0.0, *[1.0] * (len(labels) - 1)], np.float32)
+        return float(fit_frames(heard, np.array(labels), inner, deletion=-2.0)[-1])
+
+    assert score(0) == score(0, 1) == score(0, 1, 2) == pytest.approx(0, abs=1e-3)
+    assert score(2, 0, 1, 2) == pytest.approx(short, abs=1e-3)  # the first frame is the third phone instead
+    assert score(0, 2) == pytest.approx(short, abs=1e-3)  # blank where the second phone was likelier
+    assert score(0, 7, 1) == pytest.approx(-2.0, abs=1e-3)
+    assert score(7) == pytest.approx(-2.0, abs=1e-3)
+
+
 def test_trigrams_are_those_of_the_sequences() -> None:
     log_probs = sounds("healey", 0.9)
     background = np.full(39, -3.0, np.float32)
-    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01)
+    heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01, blunt=0.5)
     said = [PHONES.index(phone) for phone in ("HH", "IY", "L", "IY")]
     labels = np.array([*said, *said[:2], said[0], *reversed(said)])
     grams = PhoneGrams(labels, np.array([0, 4, 6, 7]), 39)
