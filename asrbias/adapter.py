@@ -11,6 +11,8 @@ query, and hidden states are changed, not logits, whose blank suffers). What is 
    frame depends on the place in the entity; an entity's attention is the sum over its labels (`pooled` is one vector an
    entity, as published);
  - the query sees its neighbouring frames by convolutions, since one phone alone tells no entities apart;
+ - what is heard is compared with an entity's phones outright (soundmatch.py), and the comparison added to the scores:
+   attention from scratch took thousands of updates until it matched anything;
  - <no-bias> has a value of exactly zero, and there is no other way around it: with an empty list nothing is added.
 """
 
@@ -25,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
+from asrbias.soundmatch import SoundMatch, written
 
 NO_BIAS = 0  # column of <no-bias> in the attention
 BLOCK = 64  # entities that are padded to one length
@@ -77,6 +80,7 @@ class Embedded:
 
     keys: Tensor  # [N, A]
     values: Tensor  # [N, A]
+    sounds: Tensor  # [N, 3P] what the phones of each label and those around it are, 0 for subwords; [N, 0] if not read
     sizes: Tensor  # [K] labels of each entity, one entity after the other
 
     def __len__(self) -> int:
@@ -88,7 +92,7 @@ class Embedded:
         sizes = self.sizes[index]
         begins = (self.sizes.cumsum(0) - self.sizes)[index] - (sizes.cumsum(0) - sizes)
         labels = begins.repeat_interleave(sizes) + torch.arange(int(sizes.sum()), device=index.device)
-        return Embedded(self.keys[labels], self.values[labels], sizes)
+        return Embedded(self.keys[labels], self.values[labels], self.sounds[labels], sizes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,42 +189,25 @@ class ContextualAdapter(nn.Module):
         self.key = nn.Linear(d, d, bias=False)
         self.value = nn.Linear(d, d, bias=False)
         self.no_bias = nn.Parameter(torch.zeros(d))  # its key
+        self.threshold = nn.Parameter(torch.full((config.heads,), 9.0 if config.sounds else 0.0))  # of <no-bias>, nats
+        if config.sounds:
+            self.match = SoundMatch(config.phones, config.heads)
         self.gate = nn.Linear(d, d)
         self.out = nn.Linear(d, config.hidden, bias=False)
         nn.init.zeros_(self.out.weight)
 
-    @torch.no_grad()
-    def align(self, encoder: Encoder) -> None:
-        """Begin where a phone of an entity is like the query of a frame in which that phone was heard.
-
-        For encoders with a bottleneck. From a random start, it takes a thousand updates until anything is matched.
-        """
-        phones = self.config.phones
-        heard = torch.full((1, phones, phones), -8.0, device=self.no_bias.device)
-        heard[0, torch.arange(phones), torch.arange(phones)] = 0.0
-        query = self.inner(self.norms[0](encoder.bottleneck(heard.log_softmax(-1))))[0]
-        self.entities.label.weight[self.config.vocabulary :] = query - query.mean(0)
-        self.entities.place.weight.mul_(0.2)
-        self.weight.copy_(torch.tensor([2.0] + [0.0] * (self.config.levels - 1)))
-        nn.init.orthogonal_(self.query.weight)
-        self.key.weight.copy_(self.query.weight)
-        self.query.weight.mul_(2.0)
-        self.query.bias.zero_()
-
     def embed(self, rows: Tensor) -> Embedded:
         """rows [K, J] of labels (adapter_input.py) -> keys and values; K may be 0."""
         sizes = (rows > 0).sum(1)
-        if not len(rows):
-            nothing = self.no_bias.new_zeros(0, self.config.dim)
-            return Embedded(nothing, nothing, sizes)
         order = sizes.argsort(stable=True)
         # Short and long phrases apart: padding would be most of the work.
-        blocks = [self._labels(rows[some, : int(sizes[some[-1]])]) for some in torch.split(order, BLOCK)]
-        if self.config.pooled:
-            sizes = torch.ones_like(sizes)
-        encoded = torch.cat(blocks)
-        sorted_ = Embedded(self.key(encoded), self.value(encoded), sizes[order])
-        return sorted_.pick(order.argsort().tolist())
+        blocks = [rows[some, : int(sizes[some[-1]])] for some in torch.split(order, BLOCK)] if len(rows) else []
+        nothing = self.no_bias.new_zeros(0, self.config.dim)
+        encoded = torch.cat([nothing, *(self._labels(block) for block in blocks)])
+        sounds = torch.cat([self._sounds(rows[:0]), *(self._sounds(block) for block in blocks)])
+        sizes = torch.ones_like(sizes) if self.config.pooled else sizes
+        in_order = Embedded(self.key(encoded), self.value(encoded), sounds, sizes[order])
+        return in_order.pick(order.argsort().tolist())
 
     def _labels(self, rows: Tensor) -> Tensor:
         """rows [K, J] -> the encoded labels of all of them [N, A], or of each its mean [K, A]."""
@@ -231,6 +218,12 @@ class ContextualAdapter(nn.Module):
         shares = mask[..., None] / mask.sum(1).clamp(min=1)[:, None, None]
         return (encoded * shares).sum(1)  # type: ignore[no-any-return]
 
+    def _sounds(self, rows: Tensor) -> Tensor:
+        """rows [K, J] -> [N, 3P] of all labels; nothing where entities are not matched by sound."""
+        if not self.config.sounds or self.config.pooled:
+            return self.no_bias.new_zeros(len(rows) if self.config.pooled else int((rows > 0).sum()), 0)
+        return written(rows - self.config.vocabulary, self.config.phones)[rows > 0]
+
     def forward(
         self,
         hidden: Sequence[Tensor],
@@ -238,6 +231,7 @@ class ContextualAdapter(nn.Module):
         embedded: Embedded,
         visible: Tensor | None = None,
         *,
+        phones: Tensor | None = None,
         strength: float = 1.0,
     ) -> Told:
         """What an encoder's last layer becomes.
@@ -247,13 +241,15 @@ class ContextualAdapter(nn.Module):
             lengths: [B] valid frames.
             embedded: of K entities.
             visible: [B, K] which of them are on an item's list; None: all.
+            phones: [B, T, P] natural logarithms, of the phone head; needed where the config has `sounds`.
             strength: times what is added.
         """
         last = hidden[-1]
         if not len(embedded):
             return Told(last, last.new_ones(*last.shape[:2], 1))
         query = self._query(hidden, lengths)
-        bias, attention = self._attend(self.query(query), embedded, visible)
+        match = self.match(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
+        bias, attention = self._attend(self.query(query), embedded, visible, match)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
         return Told(last + strength * self.out(gated), attention)
 
@@ -267,15 +263,19 @@ class ContextualAdapter(nn.Module):
             x = layer(x, mask.to(x.dtype))
         return self.norm(x)  # type: ignore[no-any-return]
 
-    def _attend(self, query: Tensor, embedded: Embedded, visible: Tensor | None) -> tuple[Tensor, Tensor]:
-        """query [B, T, A] -> sum of values [B, T, A], attention [B, T, 1+K]."""
+    def _attend(
+        self, query: Tensor, embedded: Embedded, visible: Tensor | None, match: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K]."""
         b, t, d = query.shape
         h, size = self.config.heads, d // self.config.heads
         owner = torch.arange(len(embedded), device=query.device).repeat_interleave(embedded.sizes)
         q = query.view(b, t, h, size).transpose(1, 2) * size**-0.5
         keys, values = (x.view(-1, h, size).transpose(0, 1).to(q.dtype) for x in (embedded.keys, embedded.values))
-        nothing = q @ self.no_bias.view(h, size, 1).to(q.dtype)  # [B, H, T, 1]
+        nothing = q @ self.no_bias.view(h, size, 1).to(q.dtype) + self.threshold[:, None, None]  # [B, H, T, 1]
         scores = q @ keys.transpose(1, 2)  # [B, H, T, N]
+        if match is not None:
+            scores = scores + match
         if visible is not None:
             scores = scores.masked_fill(~visible[:, owner][:, None, None], -torch.inf)
         shares = torch.softmax(torch.cat([nothing, scores], -1).float(), -1)

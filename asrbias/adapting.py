@@ -76,7 +76,7 @@ class _List:
     entities: EntityList
     index: ShortlistIndex | None  # None where all of it is attended to
     rows: dict[int, list[Row]]  # of each entity that may be attended to
-    embedded: dict[int, tuple[Tensor, Tensor, Tensor]] = field(default_factory=dict)  # keys, values, sizes
+    embedded: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)  # keys, values, sounds, sizes
 
 
 class Adapting:
@@ -116,8 +116,8 @@ class Adapting:
         frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
         with torch.inference_mode():
             told = self.adapter(
-                [level[None].float() for level in hidden], frames, self._embedded(listed, chosen), None,
-                strength=self.options.strength,
+                [level[None].float() for level in hidden], frames, self._embedded(listed, chosen),
+                phones=torch.from_numpy(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
             )  # fmt: skip
             log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
         counts = [len(listed.rows[entity]) for entity in chosen]
@@ -174,9 +174,8 @@ class Adapting:
             new = self.adapter.embed(rows.to(self.adapter.no_bias.device))
             sizes = torch.split(new.sizes, [len(listed.rows[entity]) for entity in missing])
             labels = [int(some.sum()) for some in sizes]
-            keys_of, values_of = torch.split(new.keys, labels), torch.split(new.values, labels)
-            parts = zip(missing, keys_of, values_of, sizes, strict=True)
-            listed.embedded.update({entity: (keys, values, some) for entity, keys, values, some in parts})
+            parts = (torch.split(some, labels) for some in (new.keys, new.values, new.sounds))
+            listed.embedded.update(zip(missing, zip(*parts, sizes, strict=True), strict=True))
         if not chosen:
             return self.adapter.embed(pad_rows([]))
         return Embedded(

@@ -93,7 +93,6 @@ def run(arguments: argparse.Namespace) -> int:
         adapter = load_adapter(arguments.init)
     else:
         adapter = ContextualAdapter(AdapterConfig.of(model.encoder.config, **given))
-        adapter.align(model.encoder)
     options = AdapterTrainOptions(
         **{name: getattr(arguments, name) for name in NUMBERS},
         device=arguments.device,

@@ -221,7 +221,7 @@ def test_training_leaves_the_base_alone_and_learns(material: tuple[Model, TextSo
     assert checksum(model.encoder) == before
     assert all(p.grad is None for p in model.encoder.parameters())
     log = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    assert log[-1]["step"] == 60 and log[-1]["attention"] < 0.8 * log[0]["attention"]
+    assert log[-1]["step"] == 60 and log[-1]["ctc"] < log[0]["ctc"] - 0.2
     assert load_adapter(tmp_path / "run").out.weight.abs().sum() > 0
 
 

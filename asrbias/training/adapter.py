@@ -170,7 +170,8 @@ class AdapterTrainer:
             with torch.no_grad():
                 output = encoder.spell(batch.phones, batch.lengths)
                 hidden = levels(encoder, output)
-            told = self.adapter(hidden, batch.lengths, self.adapter.embed(batch.rows), batch.visible)
+            embedded = self.adapter.embed(batch.rows)
+            told = self.adapter(hidden, batch.lengths, embedded, batch.visible, phones=batch.phones)
             log_probs = encoder.head(told.hidden)
         loss = ctc(log_probs.float().log_softmax(-1), batch.lengths, batch.tokens, batch.token_lengths)
         guided, right = attention_loss(told.attention, batch.attended)

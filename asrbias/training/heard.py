@@ -24,6 +24,7 @@ class Spoken:
     """An utterance as the layers above the phone head get it."""
 
     hidden: tuple[Tensor, ...]  # levels, [T, D] each, bfloat16
+    phones: Tensor  # [T, P] natural logarithms
     text: str  # matching form
     entities: tuple[str, ...]  # that are said, matching form
 
@@ -71,7 +72,8 @@ class Heard:
             for row, item in enumerate(items):
                 size = int(output.lengths[row])
                 own = tuple(form for text in item.utterance.entities if (form := normalise(text)))
-                spoken.append(Spoken(tuple(x[row, :size].bfloat16() for x in hidden), item.text, own))
+                half = tuple(x[row, :size].bfloat16() for x in hidden)
+                spoken.append(Spoken(half, output.phones[row, :size].clone(), item.text, own))
         return cls(spoken, distractors, model.vocabulary, counts=counts, alone=alone)
 
     def evaluate(self, encoder: Encoder, adapter: ContextualAdapter) -> dict[str, float]:
@@ -104,6 +106,6 @@ class Heard:
             hidden = [x[None].float() for x in one.hidden]
             lengths = torch.tensor([hidden[-1].shape[1]])
             some = embedded.pick([number[phrase] for phrase in dict.fromkeys(phrases_of)])
-            told = adapter(hidden, lengths, some)
+            told = adapter(hidden, lengths, some, phones=one.phones[None])
             texts.append(self.vocabulary.decode(greedy(encoder.head(told.hidden), lengths)[0]))
         return texts
