@@ -233,6 +233,7 @@ class ContextualAdapter(nn.Module):
         *,
         phones: Tensor | None = None,
         strength: float = 1.0,
+        forced: Tensor | None = None,
     ) -> Told:
         """What an encoder's last layer becomes.
 
@@ -243,13 +244,14 @@ class ContextualAdapter(nn.Module):
             visible: [B, K] which of them are on an item's list; None: all.
             phones: [B, T, P] natural logarithms, of the phone head; needed where the config has `sounds`.
             strength: times what is added.
+            forced: [B, T] the only column of the attention that a frame may look at, for training (-1: <no-bias>).
         """
         last = hidden[-1]
         if not len(embedded):
             return Told(last, last.new_ones(*last.shape[:2], 1))
         query = self._query(hidden, lengths)
         match = self.match(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
-        bias, attention = self._attend(self.query(query), embedded, visible, match)
+        bias, attention = self._attend(self.query(query), embedded, visible, match, forced)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
         return Told(last + strength * self.out(gated), attention)
 
@@ -264,7 +266,12 @@ class ContextualAdapter(nn.Module):
         return self.norm(x)  # type: ignore[no-any-return]
 
     def _attend(
-        self, query: Tensor, embedded: Embedded, visible: Tensor | None, match: Tensor | None
+        self,
+        query: Tensor,
+        embedded: Embedded,
+        visible: Tensor | None,
+        match: Tensor | None,
+        forced: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K]."""
         b, t, d = query.shape
@@ -278,6 +285,10 @@ class ContextualAdapter(nn.Module):
             scores = scores + match
         if visible is not None:
             scores = scores.masked_fill(~visible[:, owner][:, None, None], -torch.inf)
+        if forced is not None:
+            named = (forced > NO_BIAS)[:, None, :, None]
+            nothing = nothing.masked_fill(named, -torch.inf)
+            scores = scores.masked_fill((forced[:, :, None] != owner + 1)[:, None], -torch.inf)
         shares = torch.softmax(torch.cat([nothing, scores], -1).float(), -1)
         bias = (shares[..., 1:].to(values.dtype) @ values).transpose(1, 2).reshape(b, t, d)
         mean = shares.mean(1)

@@ -19,7 +19,8 @@ A run that was stopped goes on when the same command is given again.
 """
 SIZES = ("dim", "heads", "layers", "query_layers")
 NUMBERS = (
-    "steps", "rate", "warmup", "decay", "weight_decay", "average", "attention", "seconds", "evaluate_every",
+    "steps", "rate", "warmup", "decay", "weight_decay", "average", "attention", "named", "forced",
+    "freed", "seconds", "evaluate_every",
     "save_every", "seed", "workers",
 )  # fmt: skip
 LISTS = ("commonest", "dropped", "others", "hard", "hard_rare")

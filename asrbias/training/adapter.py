@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,11 @@ class AdapterTrainOptions:
     weight_decay: float = 0.01  # a unit of the rate, of matrices
     clip: float = 1.0  # gradient norm
     average: float = 0.995  # decay of the moving average, an update
-    attention: float = 0.5  # weight of the attention's cross-entropy (nats a frame), beside CTC (nats a label)
-    seconds: float = 150.0  # simulated speech a batch, about, padding included
+    attention: float = 1.0  # weight of the attention's cross-entropy (nats a frame), beside CTC (nats a label)
+    named: float = 3.0  # times that a frame of an entity counts in it
+    forced: float = 0.5  # share of the updates, at first, in which frames are told what to attend to
+    freed: float = 0.6  # share of the steps after which none are; until then it falls evenly
+    seconds: float = 75.0  # simulated speech a batch, about, padding included
     longest: int = 120  # phones; longer sentences are left out (said at the start)
     evaluate_every: int = 500  # updates
     save_every: int = 200  # updates
@@ -140,10 +143,10 @@ class AdapterTrainer:
                 self.progress.step += 1
                 step, last = self.progress.step, self.progress.step == self.options.steps
                 if step % self.options.report_every == 0 or last:
-                    parts = {name: sum(one[name] for one in recent) / len(recent) for name in recent[0]}
+                    parts = means(recent)
                     heard = frames * self.model.seconds_per_frame / (time.monotonic() - since)
                     self._log({"step": step, **parts, "times_real_time": heard})
-                    description = f"CTC {parts['ctc']:.3f} attention {parts['attention']:.3f}"
+                    description = " ".join(f"{k} {parts[k]:.3f}" for k in ("ctc", "attention") if k in parts)
                     bar.update(task, completed=step, description=description)
                     recent, since, frames = [], time.monotonic(), 0
                 if self.dev is not None and (step % self.options.evaluate_every == 0 or last):
@@ -171,21 +174,32 @@ class AdapterTrainer:
                 output = encoder.spell(batch.phones, batch.lengths)
                 hidden = levels(encoder, output)
             embedded = self.adapter.embed(batch.rows)
-            told = self.adapter(hidden, batch.lengths, embedded, batch.visible, phones=batch.phones)
+            forced = batch.attended if self._is_forced(step) else None
+            told = self.adapter(hidden, batch.lengths, embedded, batch.visible, phones=batch.phones, forced=forced)
             log_probs = encoder.head(told.hidden)
         loss = ctc(log_probs.float().log_softmax(-1), batch.lengths, batch.tokens, batch.token_lengths)
-        guided, right = attention_loss(told.attention, batch.attended)
+        guided, right = attention_loss(told.attention, batch.attended, options.named)
+        parts = {"ctc": loss.item()} if forced is None else {"forced": loss.item()}
         if not loss.requires_grad:  # no sentence of the batch has anything that could be on a list
-            return {"ctc": loss.item(), "attention": 0.0, "right": 0.0, "norm": 0.0}
+            return parts
+        if forced is None:
+            parts |= {"attention": guided.item(), "right": right}
+            loss = loss + options.attention * guided
         self.optimizer.zero_grad()
-        (loss + options.attention * guided).backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]
         norm = nn.utils.clip_grad_norm_(self.adapter.parameters(), options.clip)
         if math.isfinite(norm):
             self.optimizer.step()
             self.average.update(self.adapter, step)
         else:
             self.console.print(f"step {step}: the gradient is not finite; the batch is skipped")
-        return {"ctc": loss.item(), "attention": guided.item(), "right": right, "norm": float(norm)}
+        return {**parts, "norm": float(norm)}
+
+    def _is_forced(self, step: int) -> bool:
+        """Whether what an entity's attention adds is learnt alone in this update, before attention finds it."""
+        options = self.options
+        share = options.forced * max(0.0, 1 - step / max(1.0, options.freed * options.steps))
+        return bool(torch.rand((), generator=torch.Generator().manual_seed(options.seed * 1_000_003 + step)) < share)
 
     @contextlib.contextmanager
     def _averaged(self) -> Iterator[ContextualAdapter]:
@@ -219,12 +233,24 @@ class AdapterTrainer:
             file.write(json.dumps(row) + "\n")
 
 
-def attention_loss(attention: Tensor, attended: Tensor) -> tuple[Tensor, float]:
-    """attention [B, T, 1+K], attended [B, T] columns (-1: not counted) -> nats a frame, and the share of the frames of
-    entities in which the spoken one gets most."""
-    valid = attended >= 0
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each name over the rows that have it."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    some = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: sum(values) / len(values) for name, values in some.items()}
+
+
+def attention_loss(attention: Tensor, attended: Tensor, named: float = 1.0) -> tuple[Tensor, float]:
+    """Cross-entropy, nats a frame, and the share of the frames of entities in which the spoken one gets most.
+
+    Args:
+        attention: [B, T, 1+K].
+        attended: [B, T] its right columns; -1: not counted.
+        named: times that a frame of an entity counts.
+    """
+    weight = (attended >= 0).float() * torch.where(attended > 0, named, 1.0)
     share = attention.gather(-1, attended.clamp(min=0)[..., None])[..., 0]
-    loss = -(share.clamp(min=1e-6).log() * valid).sum() / valid.sum().clamp(min=1)
-    named = attended > 0
-    right = (attention.argmax(-1) == attended)[named].float().mean().item() if bool(named.any()) else 0.0
+    loss = -(share.clamp(min=1e-6).log() * weight).sum() / weight.sum().clamp(min=1)
+    there = attended > 0
+    right = (attention[..., 1:].argmax(-1) + 1 == attended)[there].float().mean().item() if bool(there.any()) else 0.0
     return loss, right
