@@ -46,7 +46,7 @@ class ShortlistError(ValueError):
 class ShortlistOptions:
     """Tuned on speech/dev (docs/log.md). Raises ShortlistError for a value out of range."""
 
-    candidates: int = 1500  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
+    candidates: int = 6000  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
     finalists: int = 400  # pronunciations that are aligned to the frames (or twice those asked for)
     temperature: float = 0.9  # exponent of the phones' posteriors before they are normalised again, without blank
     floor: float = 0.06  # probability of any phone from which a frame counts

@@ -33,7 +33,7 @@ from asrbias.shortlist import ShortlistIndex
 from asrbias.text import normalise
 from asrbias.wordgraphs import PhoneGraphs
 
-TOGETHER = 25  # utterances that share an index
+TOGETHER = 60  # utterances that share an index
 Phones = npt.NDArray[np.float32]
 
 
