@@ -38,6 +38,7 @@ Automaton::Automaton(const Vocabulary& vocabulary, const std::u32string& phrases
     build_trie(text, spans, rows);
     link();
     hand_up();
+    if (dense_) renumber();
     for (int token = 0; token < vocabulary.size(); ++token) {
         const Symbol *first = vocabulary.begin(token), *last = vocabulary.end(token);
         int32_t state = ROOT;
@@ -116,6 +117,7 @@ void Automaton::link() {
 void Automaton::hand_up() {
     const int32_t count = static_cast<int32_t>(size());
     std::vector<int32_t> parent(count, ROOT);
+    bool any = false;
     for (int32_t s = ROOT; s < count; ++s)
         for (int32_t child = states_[s].first_child; child < states_[s + 1].first_child; ++child) parent[child] = s;
     for (int32_t s = count - 1; s > ROOT; --s) {
@@ -123,6 +125,9 @@ void Automaton::hand_up() {
         End &end = ends_[s], &above = ends_[parent[s]];
         if (end.phrase >= 0) {
             const Terms& terms = terms_[end.phrase];
+            if (!any) same_ = End{ROOT, -1, terms.adaptive, terms.share};
+            any = true;
+            if (same_ && (same_->adaptive != terms.adaptive || same_->share != terms.share)) same_.reset();
             if (terms.bonus > 0) state.slope = std::max(state.slope, static_cast<float>(terms.bonus / state.depth));
             end.adaptive = std::max(end.adaptive, terms.adaptive);
             end.share = std::max(end.share, terms.share);
@@ -133,6 +138,23 @@ void Automaton::hand_up() {
     }
     states_[ROOT].slope = ends_[ROOT].adaptive = 0.0f;
     ends_[ROOT].share = -std::numeric_limits<float>::infinity();
+}
+
+void Automaton::renumber() {
+    const std::vector<int32_t> numbers = depth_first(states_, START);
+    std::vector<State> states(states_.size());
+    std::vector<End> ends(ends_.size());
+    for (size_t s = ROOT; s < states_.size(); ++s) {
+        State& state = states[numbers[s]] = states_[s];
+        state.first_child = numbers[state.first_child];
+        state.fail = numbers[state.fail];
+        if (s == ends.size()) break;
+        End& end = ends[numbers[s]] = ends_[s];
+        end.output = numbers[end.output];
+    }
+    states_.swap(states);
+    ends_.swap(ends);
+    symbols_ = {};
 }
 
 }  // namespace asrbias

@@ -4,10 +4,9 @@
 // is the symbols of "_new_york". A phrase may begin only at a separator, so a fail arc leads to the
 // longest proper suffix that begins at a separator, and there are at most as many as words.
 // A token walks its several characters: every segmentation of a phrase takes the same way.
-//
-// States are numbered breadth-first, so the children of a state are its first one up to the next state's first one.
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,8 +63,8 @@ class Automaton {
     size_t phrases() const { return terms_.size(); }
     const Terms& terms(int32_t phrase) const { return terms_[phrase]; }
     // The largest of any phrase through a state: of Terms' fields those that the state does not hold.
-    float adaptive(int32_t state) const { return ends_[state].adaptive; }
-    float share(int32_t state) const { return ends_[state].share; }
+    float adaptive(int32_t state) const { return same_ && state != ROOT ? same_->adaptive : ends_[state].adaptive; }
+    float share(int32_t state) const { return same_ && state != ROOT ? same_->share : ends_[state].share; }
     // Where a token that begins with a separator, and holds no other, leads from a word's start; else ROOT.
     int32_t word_state(int token) const { return word_states_[token]; }
     // The most that one more character can add to the provisional bonus.
@@ -83,15 +82,17 @@ class Automaton {
                     const std::vector<int32_t>& rows);
     void link();
     void hand_up();
+    void renumber();
     struct End {  // what a walk does not need
         int32_t output, phrase;
         float adaptive, share;
     };
 
     std::vector<State> states_;  // and one more, so that children of the last state have an end
-    std::vector<Symbol> symbols_;
+    std::vector<Symbol> symbols_;  // of each state, in an alphabet that is not dense
     std::vector<End> ends_;
     bool dense_;
+    std::optional<End> same_;  // where adaptive and share are the same for all phrases: that spares a walk their memory
     std::vector<Terms> terms_;
     std::vector<int32_t> unusable_, word_states_;
 };

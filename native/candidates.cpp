@@ -17,14 +17,16 @@ void Search::choose_tokens(const float* log_probs) {
     const double threshold = automaton_ == nullptr
                                  ? options_.token_threshold
                                  : std::max(options_.token_threshold, options_.phrase_threshold);
-    const double reach = cutoff_ - beam_[0].rank - SLACK;
-    set_floors(std::max(best_ - threshold, -1e30), reach);
+    const double most = beam_[0].rank + SLACK, reach = rank_cutoff_ - most, settled_reach = settled_cutoff_ - most;
+    set_floors(std::max(best_ - threshold, -1e30), reach, settled_reach);
     find_tokens(log_probs);
     const auto ends_word = [this](const Candidate& c) { return reach_[c.token].separators != Separators::NONE; };
     if (!plain_ && std::any_of(tokens_.begin(), tokens_.end(), ends_word)) close_words();
     if (!plain_)
         for (Candidate& c : tokens_) bound_gain(&c);
-    const auto weak = [reach](const Candidate& c) { return c.log_prob + c.gain < reach; };
+    const auto weak = [=](const Candidate& c) {
+        return c.log_prob + c.gain < reach && c.log_prob + c.settled_gain < settled_reach;
+    };
     tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), weak), tokens_.end());
     const double least = best_ - options_.token_threshold, faintest = best_ - options_.phrase_threshold;
     const double heard = std::max<double>(least, top_k_floor(log_probs, least));
@@ -63,7 +65,7 @@ void Search::find_tokens(const float* log_probs) {
     for (int block = 0; block < blocks; ++block) {
         if (highest_[block] < lowest) continue;
         for (int v = block * BLOCK; v < std::min(size, (block + 1) * BLOCK); ++v) {
-            found_[found] = {log_probs[v], v, 0.0f, false};  // kept if the next does not take its place: no branch to guess
+            found_[found] = {log_probs[v], v, 0.0f, 0.0f, false};  // kept if the next does not take its place: no branch to guess
             found += log_probs[v] >= floors_[reach_[v].kind];
         }
     }
@@ -99,11 +101,11 @@ float Search::kth_token(const float* log_probs, float weakest, int k) {
 
 // What the matches that are open in the beam, those that can begin, and the language model let a token gain: first for
 // all of a kind ...
-void Search::set_floors(double lowest, double reach) {
+void Search::set_floors(double lowest, double reach, double settled_reach) {
     accepts_ = 0;
     slope_ = across_ = starting_ = 0.0;
     closing_ = speaking_ = 0.0;
-    boost_ = NEVER;
+    closing_boost_ = NEVER;
     for (const Entry& entry : beam_) {
         accepts_ |= entry.accepts;
         slope_ = std::max(slope_, entry.slope);
@@ -113,60 +115,68 @@ void Search::set_floors(double lowest, double reach) {
         if (entry.lm.before == entry.lm.open) starting_ = std::max(0.0, word_starts_);
     }
     speaking_ = closing_;
-    if (fusion_ && pays_more_) boost_ = fusion_->closing();
+    const double boost = fusion_ && pays_more_ ? fusion_->closing() : NEVER;
     for (int kind = 0; kind < MUTE; ++kind) {
         const int length = kind < MUTE - 1 ? kind : longest_;
-        double gain = slope_ * length + gap_gain_ + starting_;
+        double gain = slope_ * length + gap_gain_ + starting_, settled_gain = starting_;
         if (kind == 0) {
-            const double begins = begins_ + word_starts_ + tracker_.class_gain(boost_, most_share_, word_starts_);
+            const double begins = begins_ + word_starts_ + tracker_.class_gain(boost, most_share_, word_starts_);
             gain = std::max(closing_ + begins, std::max(speaking_, 0.0) + std::max(word_starts_, 0.0) + across_ * longest_) + gap_gain_;
-            if (fusion_ && separators_inside_) gain = UNBOUNDED;
+            settled_gain = closing_ + word_starts_;
+            if (fusion_ && separators_inside_) gain = settled_gain = UNBOUNDED;
         }
-        floors_[kind] = static_cast<float>(std::max(lowest, reach - gain) - SLACK);
+        floors_[kind] = static_cast<float>(std::max(lowest, std::min(reach - gain, settled_reach - settled_gain)) - SLACK);
     }
     floors_[MUTE] = std::numeric_limits<float>::infinity();
 }
 
 // Now that some token may end them: what the open words are worth then.
 void Search::close_words() {
-    if (fusion_) closing_ = speaking_ = boost_ = NEVER;
+    if (fusion_) closing_ = speaking_ = closing_boost_ = NEVER;
     for (size_t slot = 0; slot < beam_.size(); ++slot) {
         Entry& entry = beam_[slot];
         if (std::isnan(entry.closed)) {
-            const Tracker::Closed closed = tracker_.closed(nodes_[entry.node].cursor, entry.gap);
+            entry.end = tracker_.close(nodes_[entry.node].cursor, entry.gap);
+            const Tracker::Closed closed = tracker_.closed(entry.end);
             entry.closed = closed.bias;
             entry.lm.closed = closed.lm;
             entry.lm.boost = closed.boost;
             entry.lm.history = closed.history;
-            if (next_[slot].gap == entry.gap) next_[slot].closed = entry.closed;
+            if (next_[slot].gap == entry.gap) next_[slot].closed = entry.closed, next_[slot].end = entry.end;
             next_[slot].lm = entry.lm;
         }
         if (!fusion_) continue;
-        closing_ = std::max(closing_, entry.closed + entry.lm.closed - entry.bias - entry.lm.open);
+        const double closing = entry.closed + entry.lm.closed - entry.bias - entry.lm.open;
+        closing_ = std::max(closing_, closing);
         speaking_ = std::max(speaking_, entry.lm.closed - entry.lm.open);
-        boost_ = std::max(boost_, entry.lm.boost);
+        if (entry.lm.boost != NEVER)
+            closing_boost_ = std::max(closing_boost_, closing + options_.bias.unigram * entry.lm.boost);
     }
 }
 
 // ... and then for each.
 void Search::bound_gain(Candidate* c) const {
     const Reach& reach = reach_[c->token];
-    double gain = starting_;
+    double gain = starting_, settled_gain = starting_;
     if (reach.separators == Separators::NONE) {
         if ((accepts_ & reach.first) != 0) {
             gain += slope_ * reach.length + gap_gain_;
             c->continues = slope_ > 0 || pays_more_;
         }
     } else {
-        const double begins = reach.begins + gap_gain_ * (reach.adaptive > 0) +
-                              tracker_.class_gain(boost_, reach.share, reach.lm);
-        gain = closing_ + reach.lm + begins;
+        const double begins = reach.begins + gap_gain_ * (reach.adaptive > 0);
+        settled_gain = closing_ + reach.lm;
+        gain = settled_gain + begins;
+        if (closing_boost_ != NEVER && reach.share != NEVER)
+            gain = std::max(gain, closing_boost_ + tracker_.class_share(reach.share, reach.lm) + reach.lm + begins);
         if (across_ > 0)
             gain = std::max(gain, std::max(speaking_, 0.0) + std::max(reach.lm, 0.0) + across_ * reach.length + gap_gain_);
         c->continues = automaton_ != nullptr && (begins > 0 || across_ > 0);
-        if (fusion_ && reach.separators == Separators::INSIDE) gain = UNBOUNDED;
+        if (fusion_ && reach.separators == Separators::INSIDE) gain = settled_gain = UNBOUNDED;
     }
-    c->gain = static_cast<float>(gain + std::abs(gain) * 1e-5);  // rounded up
+    const auto rounded_up = [](double nats) { return static_cast<float>(nats + std::abs(nats) * 1e-5); };
+    c->gain = rounded_up(gain);
+    c->settled_gain = rounded_up(settled_gain);
 }
 
 }  // namespace asrbias

@@ -1,8 +1,10 @@
 // The children of a node of a trie over symbols. They are numbered one after the other in the order of their symbols, from
-// `first` on; `bits` are those of their symbols.
+// `first` on; `bits` are those of their symbols. In an alphabet that is not dense nodes are numbered breadth-first, so the
+// children end where the next node's begin.
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <vector>
 
 #include "vocabulary.hpp"
 
@@ -23,6 +25,24 @@ inline int count_bits(uint64_t x) {  // not every processor that this is compile
 inline int32_t find_child(uint64_t bits, int32_t first, Symbol c) {
     const uint64_t bit = symbol_bit(c);
     return (bits & bit) == 0 ? NO_CHILD : first + count_bits(bits & (bit - 1));
+}
+
+// New numbers for the nodes of a trie in a dense alphabet, which was numbered breadth-first: a node's children are
+// followed by all that is below the first of them. Most nodes have one child, so a word's later characters lie side by side
+// in memory. nodes: and one more; those up to `root` keep their numbers.
+template <class Node>
+std::vector<int32_t> depth_first(const std::vector<Node>& nodes, int32_t root) {
+    std::vector<int32_t> numbers(nodes.size()), open{root};
+    for (int32_t n = 0; n <= root; ++n) numbers[n] = n;
+    int32_t next = root + 1;
+    while (!open.empty()) {
+        const int32_t node = open.back(), first = nodes[node].first_child, last = nodes[node + 1].first_child;
+        open.pop_back();
+        for (int32_t child = first; child < last; ++child) numbers[child] = next++;
+        for (int32_t child = last - 1; child >= first; --child) open.push_back(child);
+    }
+    numbers.back() = static_cast<int32_t>(nodes.size()) - 1;
+    return numbers;
 }
 
 // In any alphabet. symbols: of each node; last: the next node's first child.

@@ -31,6 +31,7 @@ void Search::merge_gaps(const float* log_probs) {
         entry.gap = gap_of(was.token, log_prob, arriving + from.bias + from.lm.open) + (inside ? from.gap : 0.0);
         entry.bias = tracker_.ranking(nodes_[was.node].cursor, entry.gap).bias;
         entry.closed = std::numeric_limits<double>::quiet_NaN();
+        entry.end = -1;
         entry.rank = entry.total + entry.bias + entry.lm.open;
     }
 }

@@ -70,6 +70,18 @@ void LmTrie::build(const std::vector<Symbol>& text, const std::vector<Span>& spa
         for (int32_t child = node.first_child; child < nodes_[n + 1].first_child; ++child)
             node.best = std::max(node.best, nodes_[child].best);
     }
+    if (dense_) renumber();
+}
+
+void LmTrie::renumber() {
+    const std::vector<int32_t> numbers = depth_first(nodes_, ROOT);
+    std::vector<Node> nodes(nodes_.size());
+    for (size_t n = NOWHERE; n < nodes_.size(); ++n) {
+        Node& node = nodes[numbers[n]] = nodes_[n];
+        node.first_child = numbers[node.first_child];
+    }
+    nodes_.swap(nodes);
+    symbols_ = {};
 }
 
 }  // namespace asrbias

@@ -1,6 +1,4 @@
 // The words of a language model as a trie over characters: what an open word may still become, and at what cost.
-//
-// Nodes are numbered breadth-first: the children of a node are its first one up to the next node's first one.
 #pragma once
 #include <cstdint>
 #include <string>
@@ -44,6 +42,7 @@ class LmTrie {
     struct Span {  // of a text: how word `id` is spelled
         int32_t first, last, id;
     };
+    void renumber();
     void build(const std::vector<Symbol>& text, const std::vector<Span>& spans);
 
     const NGram& model_;

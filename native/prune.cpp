@@ -81,8 +81,6 @@ void Search::set_cutoffs() {
             raise(settled_cutoff_, settled_beam_);
         }
     }
-    cutoff_ = rank_cutoff_;
-    if (settled_beam_ > 0) cutoff_ = std::min(rank_cutoff_, settled_cutoff_);
 }
 
 // Enough extensions were collected to know higher cutoffs.

@@ -56,6 +56,7 @@ class Search {
         // What most extensions need to know, so that they need no walk:
         int32_t next_word = Automaton::START;  // state after a separator
         double across = 0.0;                   // slope of the matches that are open there
+        uint64_t goes_on = 0;                  // bits of the symbols with which they go on
         uint64_t accepts = 0;
         double settled = 0.0;                  // bias if every open match fails
     };
@@ -71,17 +72,19 @@ class Search {
         double blank, label;       // log probability of the alignments that end in blank / in the last token
         double total, bias, rank;  // log(e^blank + e^label); bias of ranking; their sum, with lm.open
         double slope;              // nats that one more character can add to the matches that are open
+        double boost;              // Tracker::Ranking::boost
         double settled, closed;    // bias if every open match fails; if the word ends here (NaN: not yet asked)
         double across;             // the slope of matches that go on in a next word
         uint64_t accepts;          // bits of the symbols that keep a match open
         int32_t first_child, sibling;  // slots of prefixes in the beam that extend this one by a token
         double gap;                // of the open word
         uint64_t future;           // what can still become of it: Tracker::future and the last token
+        int32_t end;               // Tracker::close of its word, or -1: not yet asked
         Spoken lm;
     };
     struct Fresh {
         int32_t slot, token;  // entry that is extended, and by what
-        double label, bias, settled, rank, slope, lm, gap;
+        double label, bias, settled, rank, slope, boost, lm, gap;
         uint64_t future;
     };
     struct Ranked {
@@ -97,6 +100,7 @@ class Search {
         float log_prob;
         int32_t token;
         float gain;      // nats that phrases and the language model can add to it at most, whatever it extends
+        float settled_gain;  // the same without what open matches add
         bool continues;  // may begin or continue a phrase
     };
     enum class Separators : uint8_t { NONE, FIRST, INSIDE };  // FIRST: one, which is its first character
@@ -105,15 +109,21 @@ class Search {
         Separators separators;
         uint8_t kind;      // MUTE: never emitted; 0: holds a separator; else its length, MUTE - 1 at most
         uint64_t first;    // bit of its first character
+        uint64_t second;   // of the one after it; all bits where there is none
+        Tracker::Match match;  // where it leads from a word's start, if its only separator is its first character
         double begins;     // nats of the match that it begins at a word's start
         double slope;      // that one more character can add to it
         double adaptive;   // of that match, as in Automaton::Terms
         double share;
         double lm;         // of the word that it begins, as long as that is open
     };
-    struct Walk {  // a remembered one
+    struct Walk {  // a remembered one, of phrases
         uint64_t key;
-        int32_t state;
+        Tracker::Match to;
+    };
+    struct WordWalk {
+        uint64_t key;
+        int32_t node;
     };
     void reach_tokens();
     void stay(const float* log_probs);
@@ -122,7 +132,7 @@ class Search {
     void set_cutoffs();
     void choose(double floor);
     bool reaches(double rank, double settled) const {
-        return rank >= rank_cutoff_ || (settled_beam_ > 0 && settled >= settled_cutoff_);
+        return rank >= rank_cutoff_ || settled >= settled_cutoff_;
     }
     void merge_gaps(const float* log_probs);
     double gap_of(int token, double log_prob, double score) const;
@@ -132,14 +142,17 @@ class Search {
     float top_k_floor(const float* log_probs, double least);
     float kth_token(const float* log_probs, float weakest, int k);
     void extend();
+    bool could_stay(const Entry& from, const Candidate& token, bool needs_phrase) const;
+    bool walk_could_stay(const Entry& from, int token, double label, double lm) const;
     bool in_beam(const Entry& parent, int token) const;
     bool rank_extension(const Entry& from, const Candidate& token, bool needs_phrase, Fresh* fresh);
     Tracker::Ranking walk_phrases(const Entry& from, int token, double gap);
     double speak_on(const Entry& from, int token);
     uint64_t future_of(const Entry& from, int token);
-    int32_t state_after(int32_t state, int token);
+    const Tracker::Match& match_after(int32_t state, int token);
+    const Tracker::Match& match_across(const Node& node, int token);
     int32_t spelled_after(int32_t node, int token);
-    void set_floors(double lowest, double reach);
+    void set_floors(double lowest, double reach, double settled_reach);
     void close_words();
     void bound_gain(Candidate* c) const;
     void tighten();
@@ -162,8 +175,7 @@ class Search {
     std::vector<Candidate> tokens_;
     std::vector<double> ranks_;
     size_t acoustic_tokens_ = 0;  // tokens_ up to here need no phrase
-    double cutoff_ = 0;           // no prefix below it can stay: the lower of the next two
-    double rank_cutoff_ = 0, settled_cutoff_ = 0;  // of the two rankings
+    double rank_cutoff_ = 0, settled_cutoff_ = 0;  // no prefix below both can stay; the second is +inf without a beam of its own
     double leader_ = 0;           // the best prefix, its open matches not counted
     float best_ = 0, gap_floor_ = 0;  // of the frame: its best label, and the least that can have a gap
     double steepest_ = 0;         // nats that one more character can add at most
@@ -171,12 +183,13 @@ class Search {
     int longest_ = 0;             // characters of the longest label
     double begins_ = 0;           // the largest of reach_
     static constexpr int MUTE = 8, KINDS = 9, BLOCK = 16;
+    static constexpr int WALK_BITS = 11;  // of the number of walks that are remembered
     float floors_[KINDS] = {};    // log probability below which no token of a kind can reach the cutoff
     double slope_ = 0, across_ = 0;  // the largest in the beam
     uint64_t accepts_ = 0;           // of any in the beam
     double closing_ = 0, speaking_ = 0;  // nats that a word's end adds at most to any prefix in the beam; by the model
     double starting_ = 0;            // that a token without a separator adds at most by the word that it begins
-    double boost_ = NEVER;           // the largest in the beam
+    double closing_boost_ = NEVER;   // the most that a word's end adds together with what the class is worth then
     bool pays_more_ = false;         // phrases pay something that their slope does not show
     double word_starts_ = 0, most_share_ = NEVER;  // the largest of reach_
     bool separators_inside_ = false;               // of any label
@@ -184,7 +197,8 @@ class Search {
     std::vector<float> strong_;     // and for top_k_floor
     std::vector<Reach> reach_;    // of each token
     std::vector<float> highest_;  // of each BLOCK labels
-    std::vector<Walk> walks_, word_walks_;
+    std::vector<Walk> walks_;
+    std::vector<WordWalk> word_walks_;
     std::vector<Future> futures_;
     std::vector<int32_t> places_;  // of futures_ in a table of their keys, or -1
     std::vector<char> taken_;

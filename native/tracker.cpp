@@ -56,12 +56,17 @@ double Tracker::pay(int32_t phrase, int32_t first, Cursor at, double gap, double
     return nats + class_gain(boundaries_[first].boost, terms.share, lm - boundaries_[first].lm);
 }
 
-Cursor Tracker::advance(Cursor at, int token, double gap) {
+int32_t Tracker::close(Cursor at, double gap) {
+    if (!inside(at)) return at.word;
+    boundaries_.push_back(close_word(at, gap));
+    return static_cast<int32_t>(boundaries_.size()) - 1;
+}
+
+Cursor Tracker::advance(Cursor at, int token, double gap, int32_t end) {
     for (const Symbol* c = vocabulary_.begin(token); c != vocabulary_.end(token); ++c) {
         if (*c == SEPARATOR) {
             if (!inside(at)) continue;
-            boundaries_.push_back(close_word(at, gap));
-            at.word = static_cast<int32_t>(boundaries_.size()) - 1;
+            at.word = end >= 0 && c == vocabulary_.begin(token) ? end : close(at, gap);
             at.spelled = LmTrie::ROOT;
             gap = 0.0;
         } else if (fusion_ != nullptr) {
@@ -74,7 +79,7 @@ Cursor Tracker::advance(Cursor at, int token, double gap) {
 
 Tracker::Ranking Tracker::ranking(Cursor at, double gap) const {
     const Boundary& settled = boundaries_[at.word];
-    double best = settled.best, slope = 0.0;
+    double best = settled.best, slope = 0.0, boost = NEVER;
     const bool classes = settled.boost != NEVER;
     const double lm = classes ? speaking(at) : 0.0;
     for (int32_t s = at.state; s != Automaton::ROOT; s = (*automaton_)[s].fail) {
@@ -84,15 +89,35 @@ Tracker::Ranking Tracker::ranking(Cursor at, double gap) const {
         slope = std::max(slope, steep);
         const int32_t first = back(at.word, match.words - 1);
         if (options_.adaptive > 0) partial += options_.adaptive * automaton_->adaptive(s) * gaps_since(first, at, gap);
-        if (classes) partial += class_gain(boundaries_[first].boost, automaton_->share(s), lm - boundaries_[first].lm);
+        if (classes) {
+            const double share = automaton_->share(s);
+            partial += class_gain(boundaries_[first].boost, share, lm - boundaries_[first].lm);
+            boost = std::max(boost, class_worth(boundaries_[first].boost, share) - (settled.lm - boundaries_[first].lm));
+        }
         if (partial > 0) best = std::max(best, boundaries_[first].best + partial);
     }
-    return {best + settled.penalty, settled.best + settled.penalty, best > settled.best + SLACK, slope};
+    return {best + settled.penalty, settled.best + settled.penalty, best > settled.best + SLACK, slope, boost};
 }
 
-Tracker::Closed Tracker::closed(Cursor at, double gap) const {
-    const Boundary closed = close_word(at, gap);
-    return {closed.best + closed.penalty, closed.lm, closed.boost, closed.key};
+Tracker::Match Tracker::match(int32_t state) const {
+    const Automaton::State& at = (*automaton_)[state];
+    const bool alone = at.fail == Automaton::ROOT && at.words < 2;
+    return {state, at.slope, automaton_->share(state), automaton_->adaptive(state), at.depth, alone};
+}
+
+Tracker::Ranking Tracker::ranking(const Match& match, int32_t word, int32_t spelled, double gap) const {
+    if (!match.alone) return ranking({match.state, word, spelled}, gap);
+    const Boundary& settled = boundaries_[word];
+    const double slope = options_.bonus * match.slope;
+    double partial = slope * match.depth, boost = NEVER;
+    if (options_.adaptive > 0) partial += options_.adaptive * match.adaptive * gap;
+    if (settled.boost != NEVER) {
+        const double lm = settled.lm + fusion_->open(spelled);
+        partial += class_gain(settled.boost, match.share, lm - settled.lm);
+        boost = class_worth(settled.boost, match.share);
+    }
+    const double best = partial > 0 ? settled.best + partial : settled.best;
+    return {best + settled.penalty, settled.best + settled.penalty, best > settled.best + SLACK, slope, boost};
 }
 
 uint64_t Tracker::key_of(const NGram::State& history) {

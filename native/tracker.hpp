@@ -67,8 +67,11 @@ class Tracker {
     Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion, const BiasOptions& options,
             const std::vector<int32_t>& unpaid);
 
-    // gap: of the open word at `from`. Boundaries made on the way stay until release().
-    Cursor advance(Cursor from, int token, double gap);
+    // gap: of the open word at `from`; end: what close() gave for that word, if it was asked. Boundaries made on the way stay
+    // until release().
+    Cursor advance(Cursor from, int token, double gap, int32_t end = -1);
+    // The boundary that ends the open word; the last one if none is open. All that follow this word may share it.
+    int32_t close(Cursor at, double gap);
     size_t mark() const { return boundaries_.size(); }
     void release(size_t mark) { boundaries_.resize(mark); }
     struct Ranking {
@@ -76,15 +79,27 @@ class Tracker {
         double settled;
         bool provisional;  // whether an open match adds to it
         double slope;      // that one more character can add to the open matches
+        double boost;      // what the class is worth to them at most, less what the model says of their closed words
     };
     Ranking ranking(Cursor at, double gap) const;
+    // What ranking needs to know of an automaton state, so that it is looked up once and not for each prefix.
+    struct Match {
+        int32_t state = Automaton::ROOT;
+        float slope = 0.0f, share = 0.0f, adaptive = 0.0f;
+        uint16_t depth = 0;
+        bool alone = true;  // no match is open but one that began with the open word, if any
+    };
+    Match match(int32_t state) const;
+    // The same as ranking of {match.state, word, spelled}.
+    Ranking ranking(const Match& match, int32_t word, int32_t spelled, double gap) const;
     double settled(Cursor at) const { return boundaries_[at.word].best + boundaries_[at.word].penalty; }
     struct Closed {
         double bias, lm;
         double boost;      // what the class is worth after this word; NEVER where it is not in use
         uint64_t history;  // see history()
     };
-    Closed closed(Cursor at, double gap) const;  // if the open word ends here
+    Closed closed(Cursor at, double gap) const { return closed_by(close_word(at, gap)); }  // if the open word ends here
+    Closed closed(int32_t end) const { return closed_by(boundaries_[end]); }  // of what close() gave
     // Of the language model: all closed words, and with an estimate of the open one.
     double spoken(Cursor at) const { return boundaries_[at.word].lm; }
     double speaking(Cursor at) const { return boundaries_[at.word].lm + fusion_->open(at.spelled); }
@@ -102,11 +117,17 @@ class Tracker {
         hash = (hash ^ value) * 0x9E3779B97F4A7C15u;
         return hash ^ (hash >> 29);
     }
+    // What the class is worth to a match through a state of that share.
+    double class_worth(double boost, double share) const {
+        return boost == NEVER || share == NEVER ? NEVER : boost + options_.list_prior * share;
+    }
     // What unigram boosting adds to a match through `state` that began where the class is worth `boost`.
     double class_gain(double boost, double share, double lm) const {
         return boost == NEVER || share == NEVER ? 0.0
                                                 : options_.unigram * std::max(0.0, boost + options_.list_prior * share - lm);
     }
+    // The part of it that does not depend on where it began, where it is above 0.
+    double class_share(double share, double lm) const { return options_.unigram * (options_.list_prior * share - lm); }
     // The parse that `closed` pays, last part first.
     std::vector<Parsed> parse(Cursor at, double gap) const;
 
@@ -126,6 +147,7 @@ class Tracker {
         return automaton_ != nullptr ? !automaton_->at_word_start(at.state) : at.spelled != LmTrie::ROOT;
     }
     Boundary close_word(Cursor at, double gap) const;
+    static Closed closed_by(const Boundary& end) { return {end.best + end.penalty, end.lm, end.boost, end.key}; }
     static uint64_t key_of(const NGram::State& history);
     double pay(int32_t phrase, int32_t first, Cursor at, double gap, double lm) const;
     // All gaps since a boundary, and the boundary so many words ago.
