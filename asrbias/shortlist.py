@@ -47,7 +47,7 @@ class ShortlistOptions:
     """Tuned on speech/dev (docs/log.md). Raises ShortlistError for a value out of range."""
 
     candidates: int = 6000  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
-    finalists: int = 400  # pronunciations that are aligned to the frames (or twice those asked for)
+    finalists: int = 400  # entities that are aligned to the frames (or twice those asked for)
     temperature: float = 0.9  # exponent of the phones' posteriors before they are normalised again, without blank
     floor: float = 0.06  # probability of any phone from which a frame counts
     smoothing: float = 0.01  # share of the probability spread evenly over the phones
@@ -167,16 +167,24 @@ class ShortlistIndex:
         lengths = self._lengths[rows].astype(np.float32)
         scores = fit_runs(heard, labels, inner, insertion=o.insertion, deletion=o.deletion)[ends]
         scores += np.float32(o.deletion) * lengths
-        keep = _best(scores, np.arange(len(rows)), finalists)
+        best = self._by_entity(rows, scores)
+        known = np.flatnonzero(best > -np.inf)
+        finalist = np.zeros(len(best), bool)
+        finalist[_best(best[known], known, finalists)] = True
+        keep = finalist[self._owner[rows]]
         rows, scores = rows[keep], scores[keep]
         labels, inner, ends = self._flat(rows)
         scores += fit_frames(heard, labels, inner, deletion=o.deletion)[ends]
         scores += np.float32(o.rarity) * np.add.reduceat(self._rarity[labels], ends - self._lengths[rows] + 1)
-        best = np.full(len(self.positions), -np.inf, np.float32)
-        np.maximum.at(best, self._owner[rows], scores)
-        known = np.flatnonzero(best > -np.inf)
+        best, known = self._by_entity(rows, scores), np.flatnonzero(finalist)
         order: list[int] = known[np.argsort(-best[known], kind="stable")[:most]].tolist()
         return order
+
+    def _by_entity(self, rows: Ints, scores: Floats) -> Floats:
+        """The best of each entity's pronunciations, -inf for one of which none is there."""
+        best: Floats = np.full(len(self.positions), -np.inf, np.float32)
+        np.maximum.at(best, self._owner[rows], scores)
+        return best
 
     def _flat(self, rows: Ints) -> tuple[Ints, Floats, Ints]:
         """Pronunciations one after the other: labels [K], 0 where one begins and 1 elsewhere [K], their last places."""

@@ -71,6 +71,14 @@ def test_short_lists_come_back_whole() -> None:
     assert ShortlistIndex.of([]).choose(sounds("wilkinson")) == ()
 
 
+def test_many_pronunciations_crowd_nobody_out() -> None:
+    alike = tuple(f"B IY D {vowel}" for vowel in ("UW", "OW", "AO", "UH", "AA", "AW"))  # each of the first 20's
+    listed = EntityList([*(Entity(one.phrase, pronunciation=alike) for one in MANY[:20]), *MANY[-20:]])
+    index = ShortlistIndex.of(listed, options=ShortlistOptions(finalists=1))
+    assert sorted(index.choose(sounds("call bee doo"), most=40)) == list(range(40))
+    assert len(index.choose(sounds("call bee doo"), most=30)) == 30
+
+
 def test_where_nothing_is_heard_nothing_is_chosen() -> None:
     index = ShortlistIndex.of(NAMES)
     silence = np.full((30, 40), np.log(0.01 / 39), np.float32)
