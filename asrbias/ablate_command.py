@@ -161,7 +161,7 @@ def _adapters(recognizer: Recognizer) -> Callable[[Setup], Callable[[Encoded, En
 
     def make(setup: Setup) -> Callable[[Encoded, EntityList], Any]:
         adapting = Adapting(model.encoder, adapter, model.vocabulary, setup.options.adapter)
-        return lambda one, listed: adapting(one.hidden, np.asarray(one.phones), listed).log_probs
+        return lambda one, listed: adapting(one.hidden, np.asarray(one.phones), listed)
 
     return make
 

@@ -30,6 +30,7 @@ from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
 from asrbias.soundmatch import SoundMatch, written
 
 NO_BIAS = 0  # column of <no-bias> in the attention
+EARLY = 2.0  # nats below <no-bias> from which a frame speaks for an entity
 BLOCK = 64  # entities that are padded to one length
 
 
@@ -49,6 +50,7 @@ class AdapterConfig:
     kernel: int = 15  # frames of 40 ms that each of these sees, odd
     longest: int = 48  # subwords, or phones, of an entity; what is beyond is not read
     sounds: bool = True  # entities are read by their phones too
+    votes: int = 8  # frames on either side that speak for an entity in a frame; 0: none does
     pooled: bool = False  # one vector an entity, instead of one a label
 
     def __post_init__(self) -> None:
@@ -190,6 +192,8 @@ class ContextualAdapter(nn.Module):
         self.value = nn.Linear(d, d, bias=False)
         self.no_bias = nn.Parameter(torch.zeros(d))  # its key
         self.threshold = nn.Parameter(torch.full((config.heads,), 9.0 if config.sounds else 0.0))  # of <no-bias>, nats
+        if config.votes:
+            self.votes = nn.Parameter(torch.zeros(config.heads, 1, 2 * config.votes + 1))
         if config.sounds:
             self.match = SoundMatch(config.phones, config.heads)
         self.gate = nn.Linear(d, d)
@@ -265,6 +269,19 @@ class ContextualAdapter(nn.Module):
             x = layer(x, mask.to(x.dtype))
         return self.norm(x)  # type: ignore[no-any-return]
 
+    def _votes(self, scores: Tensor, nothing: Tensor, owner: Tensor, count: int) -> Tensor:
+        """What the frames around each one have for each of K entities beyond <no-bias>, weighed: [B, H, T, K] nats.
+
+        An entity is said over many frames; each alone sees a few of its phones.
+        """
+        beyond = (scores - nothing).float().clamp(max=30.0).exp()
+        b, h, t, _ = beyond.shape
+        shares = beyond.new_zeros(b, h, t, count).index_add(3, owner, beyond)
+        support = F.softplus(torch.log(shares + 1e-9) + EARLY)
+        rows = support.permute(0, 3, 1, 2).reshape(b * count, h, t)
+        votes = F.conv1d(rows, self.votes.to(rows.dtype), padding=self.config.votes, groups=h)
+        return votes.view(b, count, h, t).permute(0, 2, 3, 1).to(scores.dtype)
+
     def _attend(
         self,
         query: Tensor,
@@ -283,6 +300,8 @@ class ContextualAdapter(nn.Module):
         scores = q @ keys.transpose(1, 2)  # [B, H, T, N]
         if match is not None:
             scores = scores + match
+        if self.config.votes:
+            scores = scores + self._votes(scores, nothing, owner, len(embedded))[..., owner]
         if visible is not None:
             scores = scores.masked_fill(~visible[:, owner][:, None, None], -torch.inf)
         if forced is not None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Matrix = npt.NDArray[np.float32]
 KEPT_LISTS = 32  # lists whose index and embeddings are kept
+LEAST = 1e-4  # share of a frame's attention that counts nothing
 FORMS = 3  # matching forms of an entity that are attended to
 
 
@@ -67,6 +68,13 @@ class Adapted:
     log_probs: Matrix  # [T, V] natural logarithms
     attention: Matrix  # [T, 1+K] of each frame; column 0 is <no-bias>
     entities: tuple[int, ...]  # K positions in the EntityList, of the attention's other columns
+
+    def attended(self, entity: int, first: int, last: int) -> float:
+        """How much frames first..last attend to an entity: mean nats above a share of LEAST; 0 if it is not among K."""
+        if entity not in self.entities:
+            return 0.0
+        shares = self.attention[first : last + 1, 1 + self.entities.index(entity)]
+        return float(np.log((shares + LEAST) / LEAST).mean())
 
 
 @dataclass(eq=False)

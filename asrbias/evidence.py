@@ -8,6 +8,7 @@
                                            every alignment (tempered), the text being the best without language model
              + context_weight * (S(with it) - S(as it is))    the same for the best text with the language model
              + heard, if that text has the entity there without being told of it
+             + attended_weight * A         how much the adapter, if there is one, attends to it there (adapting.py)
 
 It passes if it is at least threshold + growth * log(entities): a long list has something similar to everything.
 
@@ -27,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asrbias import _core
+from asrbias.adapting import Adapted
 from asrbias.exchange import MARGIN
 from asrbias.hypothesis import Hypothesis
 from asrbias.pronunciations import PronouncedList, Spot
@@ -37,6 +39,7 @@ EDGES = 3  # word boundaries that are tried for each edge of a place
 PACE = 1.57  # frames a phone that are usual, of 40 ms
 LEAST = -40.0  # nats that a text may be less probable: beyond, it is all the same
 HOPE = 4.0  # nats that subwords may add to what the phones say, at the most
+MOST_ATTENDED = 9.3  # nats of attention, at the most
 OPEN = 2.0  # times `cost` and `slack` that a proposed entity may fall short
 
 
@@ -57,6 +60,7 @@ class EvidenceOptions:
     subword_weight: float = 0.054
     context_weight: float = 0.266
     heard: float = 6.9  # nats
+    attended_weight: float = 0.0  # of the adapter's attention; 0: none is asked
     temperature: float = 0.5  # exponent of both posteriors before they are normalised again
     cost: float = 1.2  # nats a phone by which a place may fall short of the best labels
     slack: float = 2.5  # nats more
@@ -83,6 +87,7 @@ class Claim:
     subwords: float  # nats, against the text without language model
     context: float  # nats, against the text with it
     heard: bool  # whether that text has it there
+    attended: float  # nats: the adapter's attention to it there; 0 without an adapter
     gain: float  # the evidence above the threshold, nats
 
 
@@ -110,6 +115,7 @@ class Evidence:
         phone_log_probs: npt.NDArray[np.float32],
         pronounced: PronouncedList,
         proposed: Collection[int] | None = None,
+        adapted: Adapted | None = None,
     ) -> list[Claim]:
         """Every place that could pass, weighed.
 
@@ -117,6 +123,7 @@ class Evidence:
             plain: the best text without list and language model.
             unbiased: the best text without list.
             proposed: entities that something else found; None: all are looked for by their sounds.
+            adapted: what an adapter made of the utterance and the list, if there is one.
         """
         o = self._options
         sounds = tempered(phone_log_probs, o.temperature, name="phone_log_probs")
@@ -124,7 +131,7 @@ class Evidence:
             spots = pronounced.spot(sounds, cost=o.cost, slack=o.slack, keep=o.keep)
         else:
             spots = pronounced.spot(sounds, cost=OPEN * o.cost, slack=OPEN * o.slack, keep=o.keep, only=proposed)
-        least = self.threshold(pronounced) - o.heard - HOPE
+        least = self.threshold(pronounced) - o.heard - HOPE - o.attended_weight * MOST_ATTENDED
         spots = [spot for spot in spots if self._by_sound(spot, pronounced) >= least]
         if not spots:
             return []
@@ -132,7 +139,7 @@ class Evidence:
         places = self.places(plain, spots, subwords, pronounced)
         contexts = self.places(unbiased, spots, subwords, pronounced)
         both = [spot for spot in spots if spot in places and spot in contexts]
-        return [self._claim(spot, places[spot], contexts[spot], unbiased, pronounced) for spot in both]
+        return [self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted) for spot in both]
 
     def threshold(self, pronounced: PronouncedList) -> float:
         """Nats that the evidence must reach for a list of this size."""
@@ -146,16 +153,24 @@ class Evidence:
         return o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * pace * pace + worth
 
     def _claim(
-        self, spot: Spot, place: Place, context: Place, unbiased: Hypothesis, pronounced: PronouncedList
+        self,
+        spot: Spot,
+        place: Place,
+        context: Place,
+        unbiased: Hypothesis,
+        pronounced: PronouncedList,
+        adapted: Adapted | None,
     ) -> Claim:
         o = self._options
         words = " ".join(word.text for word in unbiased.words[context.first : context.last])
         heard = words in pronounced.texts[spot.entity]
+        attended = adapted.attended(spot.entity, spot.first, spot.last) if adapted is not None else 0.0
         evidence = (
             self._by_sound(spot, pronounced)
             + o.subword_weight * max(LEAST, place.gain)
             + o.context_weight * max(LEAST, context.gain)
             + (o.heard if heard else 0.0)
+            + o.attended_weight * attended
         )
         return Claim(
             spot=spot,
@@ -163,6 +178,7 @@ class Evidence:
             subwords=place.gain,
             context=context.gain,
             heard=heard,
+            attended=attended,
             gain=evidence - self.threshold(pronounced),
         )
 

@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
@@ -113,12 +114,12 @@ class JointDecoder:
         phone_log_probs: Sequence[Any] | None = None,
         entities: Sequence[Entities] | EntityList | None = None,
         threads: int | None = None,
-        adapted: Sequence[Any] | None = None,
+        adapted: Sequence[Adapted | None] | None = None,
     ) -> list[list[Hypothesis]]:
         """`decode` for each of B items, on `threads` threads (None: one a core); how many does not change the result.
 
-        One EntityList serves all items. `adapted`: [T, V] of each item as its list and an adapter make them (None: as
-        they are); the search reads these, what is compared with a text without list reads log_probs.
+        One EntityList serves all items. `adapted`: what an adapter made of each item and its list (adapting.py; None:
+        nothing). The search reads its posteriors, the evidence its attention; what is without a list reads log_probs.
         """
         sounds = list(phone_log_probs) if phone_log_probs is not None else [None] * len(log_probs)
         lists = self._lists(entities, len(log_probs))
@@ -126,12 +127,13 @@ class JointDecoder:
             lists = [None] * len(lists)
         self._check(log_probs, sounds, lists)
         phrases = [self._compile(one) if one is not None else None for one in lists]
-        biased = self._biased(log_probs, lists, adapted)
+        told = self._adapted(lists, adapted)
+        biased = [one.log_probs if one is not None else x for one, x in zip(told, log_probs, strict=True)]
         found = self.search.decode_batch(biased, phrases, threads)
         if not self.options.sounds:
             return found
         items = self._items(log_probs, sounds, lists, threads)
-        items = [replace(item, adapted=one) for item, one in zip(items, biased, strict=True)]
+        items = [replace(item, adapted=one) for item, one in zip(items, told, strict=True)]
         return _each(self._after, list(zip(found, items, strict=True)), threads or _cores())
 
     def _items(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Any, threads: int | None) -> list[Item]:
@@ -146,14 +148,13 @@ class JointDecoder:
                 items[n] = replace(items[n], plain=one[0], unbiased=tuple(other))
         return items
 
-    def _biased(self, log_probs: Sequence[Any], lists: Sequence[Any], adapted: Sequence[Any] | None) -> list[Any]:
-        """What the search reads: where there is no list, or the dial is at 0, nothing is adapted."""
+    def _adapted(self, lists: Sequence[Any], adapted: Sequence[Adapted | None] | None) -> list[Adapted | None]:
+        """Where there is no list, or the dial is at 0, nothing is adapted."""
         if adapted is None:
-            return list(log_probs)
-        if len(adapted) != len(log_probs):
-            raise JointError(f"There are {len(log_probs)} items but {len(adapted)} adapted ones; give one for each.")
-        listed = [bool(one) for one in lists]
-        return [b if some and b is not None else a for a, b, some in zip(log_probs, adapted, listed, strict=True)]
+            return [None] * len(lists)
+        if len(adapted) != len(lists):
+            raise JointError(f"There are {len(lists)} items but {len(adapted)} adapted ones; give one for each.")
+        return [one if listed else None for one, listed in zip(adapted, lists, strict=True)]
 
     def _check(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Sequence[EntityList | None]) -> None:
         if len(sounds) != len(log_probs):
@@ -212,11 +213,12 @@ class JointDecoder:
         claims: list[Claim] = []
         if lookup is not None and pronounced is not None and item.plain is not None:
             read = item.plain, item.unbiased[0], item.log_probs, item.sounds, pronounced
+            told = item.adapted
             if o.lookup is not None:
-                claims = lookup.claims(*read)
+                claims = lookup.claims(*read, adapted=told)
             if o.verify is not None:
                 claims += lookup.claims(
-                    *read, proposed={w.entity for h in nbest for w in h.words if w.entity is not None}
+                    *read, proposed={w.entity for h in nbest for w in h.words if w.entity is not None}, adapted=told
                 )
                 nbest = list(item.unbiased)
         if o.rescore is not None:
@@ -239,7 +241,7 @@ class Item:
     entities: EntityList | None
     plain: Hypothesis | None = None  # the best text without list and language model
     unbiased: tuple[Hypothesis, ...] = ()  # the n-best without list
-    adapted: Any = None  # [T, V] that the search has read
+    adapted: Adapted | None = None
 
 
 def _each(function: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], threads: int) -> list[Result]:

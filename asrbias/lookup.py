@@ -29,6 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from asrbias import _core
+from asrbias.adapting import Adapted
 from asrbias.alignment import LogProbsError, as_matrix
 from asrbias.entities import Entity, EntityList
 from asrbias.evidence import Claim, Evidence, EvidenceOptions
@@ -137,13 +138,14 @@ class Lookup:
         phone_log_probs: Any,
         pronounced: PronouncedList,
         proposed: Collection[int] | None = None,
+        adapted: Adapted | None = None,
     ) -> list[Claim]:
         """What the soft rule weighs in an utterance; `Evidence.claims` says more. Raises as a call does."""
         subwords, sounds = self._matrices(log_probs, phone_log_probs)
         if not len(pronounced) or not len(sounds):
             return []
         with _named():
-            return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed)
+            return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed, adapted)
 
     def put(
         self, hypothesis: Hypothesis, claims: Sequence[Claim], log_probs: Any, pronounced: PronouncedList

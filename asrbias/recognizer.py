@@ -188,7 +188,7 @@ class Recognizer:
     def _decode(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[list[Hypothesis]]:
         log_probs, threads = [one.log_probs for one in heard], self.options.threads
         if isinstance(self.decoder, JointDecoder):
-            adapted = [one.log_probs if one is not None else None for one in self.adapt(heard, lists)]
+            adapted = self.adapt(heard, lists)
             phones = [one.phones for one in heard]
             return self.decoder.decode_batch(log_probs, phones, lists, threads=threads, adapted=adapted)
         return self.decoder.decode_batch(log_probs, entities=lists, threads=threads)

@@ -116,7 +116,7 @@ def test_proposed_entities_alone_are_looked_for() -> None:
 
 def claim(entity: int, first: int, last: int, gain: float) -> Claim:
     spot = Spot(entity=entity, first=first, last=last, fit=0.0, rarity=1.0, phones=3)
-    return Claim(spot=spot, letters=5.0, subwords=0.0, context=0.0, heard=False, gain=gain)
+    return Claim(spot=spot, letters=5.0, subwords=0.0, context=0.0, heard=False, attended=0.0, gain=gain)
 
 
 def test_of_overlapping_claims_the_best_is_accepted() -> None:
