@@ -34,9 +34,8 @@ std::vector<int32_t> Guard::failing(const std::vector<Word>& words, const std::v
         if (phrase < 0 || words[w].phrase_first != static_cast<int32_t>(w)) continue;  // once an occurrence
         const Automaton::Terms& terms = automaton_.terms(phrase);
         if (!(terms.bonus > 0) || std::find(known.begin(), known.end(), phrase) != known.end()) continue;
-        const double allowed = options_.character * terms.length -
-                               options_.list * std::log(static_cast<double>(automaton_.phrases())) -
-                               options_.common * terms.common;
+        const double allowed = options_.allowed(terms, automaton_.phrases());
+        if (allowed < 0) continue;  // it was paid nothing
         const Word& last = words[words[w].phrase_last];
         if (lag(tokens, alignment, words[w].first_token, last.last_token) > allowed) found.push_back(phrase);
     }

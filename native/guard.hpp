@@ -5,7 +5,8 @@
 // whatever the rest of the text, the language model or its bonus say for it. It must not be more than
 //     character * (characters of the phrase) - list * log(phrases of the list) - common (where it is common English).
 // (The word spotter's keyword_threshold, arXiv 2406.07096, does this for tokens; a floor that no bonus can lift.) A
-// phrase that fails in the best hypothesis is paid nothing, and the search begins anew without it.
+// phrase that fails in the best hypothesis is paid nothing, and the search begins anew without it. One whose allowance is
+// below 0 fails always: it is paid nothing from the beginning.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -15,11 +16,6 @@
 #include "words.hpp"
 
 namespace asrbias {
-
-struct GuardOptions {
-    double character, list, common;  // nats; character +inf: no guard
-    bool on() const { return character < 1e300; }
-};
 
 class Guard {
   public:

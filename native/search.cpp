@@ -21,7 +21,7 @@ Search::Search(const Vocabulary& vocabulary, const Automaton* automaton, const L
     : vocabulary_(vocabulary), automaton_(automaton), options_(options), plain_(automaton == nullptr && words == nullptr),
       settled_beam_(automaton != nullptr ? options.settled_beam : 0),
       fusion_(words != nullptr ? std::optional<Fusion>(std::in_place, *words, options.lm) : std::nullopt),
-      tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias, unpaid) {
+      tracker_(vocabulary, automaton, fusion_ ? &*fusion_ : nullptr, options.bias, options.guard, unpaid) {
     nodes_.push_back({-1, -1, -1, -1, 0, Cursor{}});
     if (automaton_ != nullptr) {
         steepest_ = automaton_->steepest() * options.bias.bonus;

@@ -6,8 +6,8 @@
 namespace asrbias {
 
 Tracker::Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion,
-                 const BiasOptions& options, const std::vector<int32_t>& unpaid)
-    : vocabulary_(vocabulary), automaton_(automaton), fusion_(fusion), options_(options), unpaid_(unpaid) {
+                 const BiasOptions& options, const GuardOptions& guard, const std::vector<int32_t>& unpaid)
+    : vocabulary_(vocabulary), automaton_(automaton), fusion_(fusion), options_(options), guard_(guard), unpaid_(unpaid) {
     Boundary first{-1, {}};
     if (fusion_ != nullptr) {
         first.history = fusion_->trie().model().begin();
@@ -51,6 +51,7 @@ Tracker::Boundary Tracker::close_word(Cursor at, double gap) const {
 double Tracker::pay(int32_t phrase, int32_t first, Cursor at, double gap, double lm) const {
     if (std::find(unpaid_.begin(), unpaid_.end(), phrase) != unpaid_.end()) return 0.0;
     const Automaton::Terms& terms = automaton_->terms(phrase);
+    if (guard_.on() && guard_.allowed(terms, automaton_->phrases()) < 0) return 0.0;
     double nats = options_.bonus * terms.bonus;
     if (options_.adaptive > 0) nats += options_.adaptive * terms.adaptive * gaps_since(first, at, gap);
     return nats + class_gain(boundaries_[first].boost, terms.share, lm - boundaries_[first].lm);

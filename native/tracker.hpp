@@ -31,6 +31,7 @@
 // The beam's threshold does not count what is provisional: a strong phrase that begins like the truth must not end it.
 // A negative phrase shows only at the end of its last word, so it harms no phrase that begins like it.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <vector>
@@ -45,6 +46,15 @@ constexpr double NEVER = -std::numeric_limits<double>::infinity();
 
 struct BiasOptions {
     double bonus, adaptive, unigram, list_prior;
+};
+
+struct GuardOptions {  // see guard.hpp
+    double character, list, common;  // nats; character +inf: no guard
+    bool on() const { return character < 1e300; }
+    // The lag that a phrase may have, in a list of so many; below 0 none will do.
+    double allowed(const Automaton::Terms& terms, size_t phrases) const {
+        return character * terms.length - list * std::log(static_cast<double>(phrases)) - common * terms.common;
+    }
 };
 
 // Place in the text of one prefix.
@@ -63,9 +73,10 @@ struct Parsed {  // a part of the best parse
 class Tracker {
   public:
     // automaton, fusion: null without a list, without a language model.
-    // unpaid: phrases that are worth nothing, though they are shown where the text has them.
+    // unpaid: phrases that are worth nothing, though they are shown where the text has them, as are those that can never
+    // pass the guard.
     Tracker(const Vocabulary& vocabulary, const Automaton* automaton, const Fusion* fusion, const BiasOptions& options,
-            const std::vector<int32_t>& unpaid);
+            const GuardOptions& guard, const std::vector<int32_t>& unpaid);
 
     // gap: of the open word at `from`; end: what close() gave for that word, if it was asked. Boundaries made on the way stay
     // until release().
@@ -163,6 +174,7 @@ class Tracker {
     const Automaton* automaton_;
     const Fusion* fusion_;
     const BiasOptions options_;
+    const GuardOptions guard_;
     const std::vector<int32_t> unpaid_;
     std::vector<Boundary> boundaries_;
 };

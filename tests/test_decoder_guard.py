@@ -47,6 +47,13 @@ def test_other_phrases_are_still_paid() -> None:
     assert found.text == "lyiv now" and found.bias == pytest.approx(3.0 * 9 / 7)
 
 
+def test_what_can_never_pass_is_paid_nothing_and_leaves_the_n_best() -> None:
+    options = DecodeOptions(bonus=0.1, guard_character=0.0, guard_list=1.0)
+    plain, found = decode(LETTERS, HEARD, None, options), decode(LETTERS, HEARD, ["kyiv", "lviv"], options)
+    assert [h.text for h in plain[:2]] == ["in lyiv", "in kyiv"]
+    assert [h.text for h in found[:2]] == ["in lyiv", "in kyiv"] and not any(h.bias for h in found)
+
+
 def test_negative_weights_do_not_ask_the_guard() -> None:
     listed = [Entity("kit", weight=-4)]
     assert best(say("kit"), listed, bonus=3.0, guard_character=0.0).text != "kit"
