@@ -25,7 +25,7 @@ from asrbias.decode_options import DecoderTypeError as DecoderTypeError
 from asrbias.entities import Entity, EntityList
 from asrbias.hypothesis import Hypothesis as Hypothesis
 from asrbias.hypothesis import Word as Word
-from asrbias.hypothesis import make_hypothesis
+from asrbias.hypothesis import make_hypotheses
 from asrbias.phrases import Phrases, Spelling, compile_automaton, compile_words, find_unusable
 from asrbias.phrasetable import PhraseTable
 
@@ -240,6 +240,4 @@ class Decoder:
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
         shown = self.spelling.shown
-        return [
-            [make_hypothesis(r, shown, phrases) for r in found] for found, phrases in zip(results, lists, strict=True)
-        ]
+        return [make_hypotheses(found, shown, phrases) for found, phrases in zip(results, lists, strict=True)]
