@@ -31,6 +31,7 @@ from asrbias.soundmatch import SoundMatch, written
 
 NO_BIAS = 0  # column of <no-bias> in the attention
 EARLY = 2.0  # nats below <no-bias> from which a frame speaks for an entity
+HIGHEST = 30.0  # nats beyond <no-bias>: more is all the same
 BLOCK = 64  # entities that are padded to one length
 
 
@@ -269,19 +270,6 @@ class ContextualAdapter(nn.Module):
             x = layer(x, mask.to(x.dtype))
         return self.norm(x)  # type: ignore[no-any-return]
 
-    def _votes(self, scores: Tensor, nothing: Tensor, owner: Tensor, count: int) -> Tensor:
-        """What the frames around each one have for each of K entities beyond <no-bias>, weighed: [B, H, T, K] nats.
-
-        An entity is said over many frames; each alone sees a few of its phones.
-        """
-        beyond = (scores - nothing).float().clamp(max=30.0).exp()
-        b, h, t, _ = beyond.shape
-        shares = beyond.new_zeros(b, h, t, count).index_add(3, owner, beyond)
-        support = F.softplus(torch.log(shares + 1e-9) + EARLY)
-        rows = support.permute(0, 3, 1, 2).reshape(b * count, h, t)
-        votes = F.conv1d(rows, self.votes.to(rows.dtype), padding=self.config.votes, groups=h)
-        return votes.view(b, count, h, t).permute(0, 2, 3, 1).to(scores.dtype)
-
     def _attend(
         self,
         query: Tensor,
@@ -290,26 +278,43 @@ class ContextualAdapter(nn.Module):
         match: Tensor | None,
         forced: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K]."""
+        """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K].
+
+        A softmax over <no-bias> and N labels, in two parts: which entity, and which of its labels. Whatever speaks for
+        an entity as a whole (votes, masks) is added to the first, which is small.
+        """
         b, t, d = query.shape
-        h, size = self.config.heads, d // self.config.heads
-        owner = torch.arange(len(embedded), device=query.device).repeat_interleave(embedded.sizes)
+        h, size, count = self.config.heads, d // self.config.heads, len(embedded)
+        owner = torch.arange(count, device=query.device).repeat_interleave(embedded.sizes)
         q = query.view(b, t, h, size).transpose(1, 2) * size**-0.5
         keys, values = (x.view(-1, h, size).transpose(0, 1).to(q.dtype) for x in (embedded.keys, embedded.values))
         nothing = q @ self.no_bias.view(h, size, 1).to(q.dtype) + self.threshold[:, None, None]  # [B, H, T, 1]
         scores = q @ keys.transpose(1, 2)  # [B, H, T, N]
         if match is not None:
             scores = scores + match
+        beyond = (scores - nothing).float().clamp(max=HIGHEST).exp()
+        sums = beyond.new_zeros(b, h, t, count).index_add(3, owner, beyond) + 1e-30
+        logits = sums.log()
         if self.config.votes:
-            scores = scores + self._votes(scores, nothing, owner, len(embedded))[..., owner]
+            logits = logits + self._votes(logits)
         if visible is not None:
-            scores = scores.masked_fill(~visible[:, owner][:, None, None], -torch.inf)
+            logits = logits.masked_fill(~visible[:, None, None], -torch.inf)
+        logits = torch.cat([logits.new_zeros(b, h, t, 1), logits], -1)
         if forced is not None:
-            named = (forced > NO_BIAS)[:, None, :, None]
-            nothing = nothing.masked_fill(named, -torch.inf)
-            scores = scores.masked_fill((forced[:, :, None] != owner + 1)[:, None], -torch.inf)
-        shares = torch.softmax(torch.cat([nothing, scores], -1).float(), -1)
-        bias = (shares[..., 1:].to(values.dtype) @ values).transpose(1, 2).reshape(b, t, d)
-        mean = shares.mean(1)
-        of_entity = mean.new_zeros(b, t, len(embedded)).index_add(2, owner, mean[..., 1:])
-        return bias, torch.cat([mean[..., :1], of_entity], -1)
+            allowed = F.one_hot(forced.clamp(min=0), 1 + count).bool()[:, None]
+            logits = logits.masked_fill(~allowed, -torch.inf)
+        shares = torch.softmax(logits, -1)  # [B, H, T, 1+K]
+        of_label = beyond * (shares[..., 1:] / sums)[..., owner]
+        bias = (of_label.to(values.dtype) @ values).transpose(1, 2).reshape(b, t, d)
+        return bias, shares.mean(1)
+
+    def _votes(self, logits: Tensor) -> Tensor:
+        """What the frames around each one have for each entity beyond <no-bias>, weighed: [B, H, T, K] nats.
+
+        An entity is said over many frames; each alone sees a few of its phones.
+        """
+        b, h, t, k = logits.shape
+        support = F.softplus(logits + EARLY)
+        rows = support.permute(0, 3, 1, 2).reshape(b * k, h, t)
+        votes = F.conv1d(rows, self.votes.to(rows.dtype), padding=self.config.votes, groups=h)
+        return votes.view(b, k, h, t).permute(0, 2, 3, 1)

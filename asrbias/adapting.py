@@ -4,7 +4,8 @@
     adapted = adapting(hidden, phone_log_probs, entities)     # Adapted: posteriors [T, V], attention [T, 1+K]
 
 Of a list longer than `AdapterOptions.shortlist` only those entities are attended to that an utterance may hold by its
-sounds (shortlist.py). What is embedded is kept by the list's content, so that a list that comes again costs nothing.
+sounds (shortlist.py). Lists are kept by their content, and what is embedded by its labels, so that neither a list that
+comes again nor an entity that is on other lists too costs anything.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     from asrbias.tokens import Vocabulary
 
 Matrix = npt.NDArray[np.float32]
-KEPT_LISTS = 32  # lists whose index and embeddings are kept
+KEPT_LISTS = 32  # lists whose index is kept
+KEPT_ENTITIES = 50_000  # rows of labels whose embeddings are kept: some 10 KB each
 LEAST = 1e-4  # share of a frame's attention that counts nothing
 FORMS = 3  # matching forms of an entity that are attended to
 
@@ -84,7 +86,6 @@ class _List:
     entities: EntityList
     index: ShortlistIndex | None  # None where all of it is attended to
     rows: dict[int, list[Row]]  # of each entity that may be attended to
-    embedded: dict[int, tuple[Tensor, ...]] = field(default_factory=dict)  # keys, values, sounds, sizes
 
 
 class Adapting:
@@ -108,6 +109,7 @@ class Adapting:
         self._graphs = PhoneGraphs(phones)
         self._spelling = Spelling.of(vocabulary.labels, vocabulary.blank)
         self._kept: OrderedDict[str, _List] = OrderedDict()
+        self._embedded_rows: dict[Row, tuple[Tensor, ...]] = {}
         self._lock = threading.Lock()
 
     def __call__(self, hidden: Sequence[Tensor], phone_log_probs: Matrix, entities: EntityList) -> Adapted:
@@ -124,7 +126,7 @@ class Adapting:
         frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
         with torch.inference_mode():
             told = self.adapter(
-                [level[None].float() for level in hidden], frames, self._embedded(listed, chosen),
+                [level[None].float() for level in hidden], frames, self._embed(listed, chosen),
                 phones=torch.from_numpy(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
             )  # fmt: skip
             log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
@@ -170,25 +172,29 @@ class Adapting:
             ]
         return rows
 
-    def _embedded(self, listed: _List, chosen: Sequence[int]) -> Embedded:
+    def _embed(self, listed: _List, chosen: Sequence[int]) -> Embedded:
         """Of these entities, one after the other; what was embedded before is not embedded again."""
         import torch
 
         from asrbias.adapter import Embedded
 
-        missing = [entity for entity in chosen if entity not in listed.embedded]
-        if missing:
-            rows = pad_rows([row for entity in missing for row in listed.rows[entity]])
-            new = self.adapter.embed(rows.to(self.adapter.no_bias.device))
-            sizes = torch.split(new.sizes, [len(listed.rows[entity]) for entity in missing])
-            labels = [int(some.sum()) for some in sizes]
-            parts = (torch.split(some, labels) for some in (new.keys, new.values, new.sounds))
-            listed.embedded.update(zip(missing, zip(*parts, sizes, strict=True), strict=True))
-        if not chosen:
+        rows = [row for entity in chosen for row in listed.rows[entity]]
+        if not rows:
             return self.adapter.embed(pad_rows([]))
-        return Embedded(
-            *(torch.cat(some) for some in zip(*(listed.embedded[entity] for entity in chosen), strict=True))
-        )
+        with self._lock:
+            known = {row: self._embedded_rows[row] for row in rows if row in self._embedded_rows}
+        if missing := [row for row in dict.fromkeys(rows) if row not in known]:
+            new = self.adapter.embed(pad_rows(missing).to(self.adapter.no_bias.device))
+            sizes = new.sizes.tolist()
+            parts = (torch.split(some, sizes) for some in (new.keys, new.values, new.sounds))
+            known |= dict(zip(missing, zip(*parts, strict=True), strict=True))
+            with self._lock:
+                if len(self._embedded_rows) + len(missing) > KEPT_ENTITIES:
+                    self._embedded_rows = {}
+                self._embedded_rows.update({row: known[row] for row in missing})
+        keys, values, sounds = (torch.cat(some) for some in zip(*(known[row] for row in rows), strict=True))
+        sizes_of = torch.tensor([len(known[row][0]) for row in rows], device=keys.device)
+        return Embedded(keys, values, sounds, sizes_of)
 
 
 def _by_entity(attention: Matrix, counts: Sequence[int]) -> Matrix:
