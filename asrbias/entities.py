@@ -145,7 +145,7 @@ class EntityList(Sequence[Entity]):
         return self._entities == other._entities if isinstance(other, EntityList) else NotImplemented
 
     def __hash__(self) -> int:
-        return hash(self._entities)
+        return hash(self.digest)  # made once: decoders look lists up for every utterance
 
     def __repr__(self) -> str:
         names = ", ".join(repr(entity.shown) for entity in self._entities[:3])

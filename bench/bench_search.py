@@ -4,7 +4,7 @@
         --lm asrbias/models/starter/lm.npz
 
 In the environment of the peers (bench/peers/setup.sh), on posteriors made by bench/peers/posteriors.py. Without --lm
-the rows of the language model are left out; --own measures no peers.
+the rows of the language model are left out; --own measures no peers; --lists 10 100000 only what longer lists cost.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from system import Condition, Lists, Setting, as_arpa, make
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.entities import EntityList
 from asrbias.lm import LanguageModel
+from asrbias.recognizer import own_decode_options
 from asrbias.score import score
 
 BEAM = 32
@@ -100,6 +101,17 @@ def long_lists(decoder: Decoder, matrices: Sequence[np.ndarray], names: Sequence
     report("decoding with it, over a list of 10", times[1] / times[0], 1.5, least=False)
 
 
+def list_ratios(decoder: Decoder, matrices: Sequence[np.ndarray], names: Sequence[str], sizes: Sequence[int]) -> None:
+    """Decoding with lists of these sizes over the first: the median of five rounds that measure all of them."""
+    lists = [decoder.compile(EntityList(names[:size])) for size in sizes]
+    rounds = []
+    for _ in range(5):
+        times = [fastest(lambda p=phrases: [decoder.decode(m, p) for m in matrices], 1) for phrases in lists]  # type: ignore[misc]
+        rounds.append([time / times[0] for time in times])
+    for size, ratio in zip(sizes[1:], np.median(rounds, axis=0)[1:].tolist(), strict=True):
+        report(f"decoding with a list of {size:,}, over one of {sizes[0]:,}", ratio, 1.5, least=False)
+
+
 def two_threads(decoder: Decoder, matrices: Sequence[np.ndarray], names: Sequence[str]) -> None:
     """Wall-clock time, which says something only where two cores are idle; so what they had is shown too."""
     phrases = decoder.compile(EntityList(names[:1000]))
@@ -122,6 +134,8 @@ def main() -> None:
     parser.add_argument("--distractors", type=Path, required=True)
     parser.add_argument("--lm", type=Path)
     parser.add_argument("--own", action="store_true", help="no peers")
+    parser.add_argument("--lists", type=int, nargs="+", metavar="SIZE", help="only what lists of these sizes cost")
+    parser.add_argument("--model", type=Path, help="decode with the options in this model's decode.json")
     arguments = parser.parse_args()
     assert threading.active_count() == 1
     posteriors = Posteriors.read(arguments.posteriors)
@@ -132,11 +146,15 @@ def main() -> None:
     for lm in [None, *([LanguageModel.read(arguments.lm)] if arguments.lm else [])]:
         print("with the language model" if lm is not None else "without a language model")
         vocabulary = posteriors.vocabulary
-        options = DecodeOptions(beam=BEAM, unknown_penalty=-15.0)
+        own = own_decode_options(arguments.model) if arguments.model else None
+        options = own.decode if own is not None else DecodeOptions(beam=BEAM, unknown_penalty=-15.0)
         decoder = Decoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
+        if arguments.lists:
+            list_ratios(decoder, matrices, names, arguments.lists)
+            continue
         long_lists(decoder, matrices, names)
         two_threads(decoder, matrices, names)
-    if arguments.own:
+    if arguments.own or arguments.lists:
         return
     with tempfile.TemporaryDirectory() as folder:
         arpa = as_arpa(arguments.lm, Path(folder)) if arguments.lm else None
