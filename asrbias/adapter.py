@@ -238,6 +238,8 @@ class ContextualAdapter(nn.Module):
         *,
         phones: Tensor | None = None,
         strength: float = 1.0,
+        caution: float = 0.0,
+        least: float = 0.0,
         forced: Tensor | None = None,
     ) -> Told:
         """What an encoder's last layer becomes.
@@ -249,6 +251,8 @@ class ContextualAdapter(nn.Module):
             visible: [B, K] which of them are on an item's list; None: all.
             phones: [B, T, P] natural logarithms, of the phone head; needed where the config has `sounds`.
             strength: times what is added.
+            caution: nats more for <no-bias>.
+            least: share of a frame's attention below which an entity adds nothing to it.
             forced: [B, T] the only column of the attention that a frame may look at, for training (-1: <no-bias>).
         """
         last = hidden[-1]
@@ -256,7 +260,7 @@ class ContextualAdapter(nn.Module):
             return Told(last, last.new_ones(*last.shape[:2], 1))
         query = self._query(hidden, lengths)
         match = self.match(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
-        bias, attention = self._attend(self.query(query), embedded, visible, match, forced)
+        bias, attention = self._attend(self.query(query), embedded, visible, match, caution, least, forced)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
         return Told(last + strength * self.out(gated), attention)
 
@@ -276,6 +280,8 @@ class ContextualAdapter(nn.Module):
         embedded: Embedded,
         visible: Tensor | None,
         match: Tensor | None,
+        caution: float,
+        least: float,
         forced: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K].
@@ -299,14 +305,18 @@ class ContextualAdapter(nn.Module):
             logits = logits + self._votes(logits)
         if visible is not None:
             logits = logits.masked_fill(~visible[:, None, None], -torch.inf)
-        logits = torch.cat([logits.new_zeros(b, h, t, 1), logits], -1)
+        logits = torch.cat([logits.new_full((b, h, t, 1), caution), logits], -1)
         if forced is not None:
             allowed = F.one_hot(forced.clamp(min=0), 1 + count).bool()[:, None]
             logits = logits.masked_fill(~allowed, -torch.inf)
         shares = torch.softmax(logits, -1)  # [B, H, T, 1+K]
-        of_label = beyond * (shares[..., 1:] / sums)[..., owner]
+        attention = shares.mean(1)
+        added = shares[..., 1:]
+        if least:
+            added = added * (attention[:, None, :, 1:] >= least)
+        of_label = beyond * (added / sums)[..., owner]
         bias = (of_label.to(values.dtype) @ values).transpose(1, 2).reshape(b, t, d)
-        return bias, shares.mean(1)
+        return bias, attention
 
     def _votes(self, logits: Tensor) -> Tensor:
         """What the frames around each one have for each entity beyond <no-bias>, weighed: [B, H, T, K] nats.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from asrbias.adapter import AdapterConfig, ContextualAdapter
+from asrbias.encoder import Encoder
 from asrbias.files import write_whole
 from asrbias.model import ModelError
 
@@ -20,18 +22,23 @@ WEIGHTS_FILE = "adapter.safetensors"
 FORMAT = 1  # raised when an older asrbias could not read the files
 
 
+def head_digest(encoder: Encoder) -> str:
+    """Tells the encoders that adapters are trained on apart: of the head that they write through, in half precision."""
+    return hashlib.sha256(encoder.head.weight.detach().cpu().half().contiguous().numpy().tobytes()).hexdigest()
+
+
 def save_adapter(
     adapter: ContextualAdapter,
     folder: Path,
     *,
-    base: str = "",
+    head: str = "",
     dtype: torch.dtype = torch.float32,
     notes: dict[str, Any] | None = None,
 ) -> None:
-    """Write both files; `base` is the checksum of the encoder that it was trained on, `notes` how it was made."""
+    """Write both files; `head` is the `head_digest` of the encoder that it belongs to, `notes` how it was made."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in adapter.state_dict().items()}
-    config = {"format": FORMAT, "adapter": asdict(adapter.config), "base": base, "notes": notes or {}}
+    config = {"format": FORMAT, "adapter": asdict(adapter.config), "head": head, "notes": notes or {}}
     write_whole(folder / WEIGHTS_FILE, save(weights))
     write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
 
@@ -40,8 +47,8 @@ def has_adapter(folder: Path) -> bool:
     return (folder / CONFIG_FILE).is_file()
 
 
-def load_adapter(folder: Path) -> ContextualAdapter:
-    """Read into float32 on the CPU, in evaluation mode. Raises ModelError."""
+def load_adapter(folder: Path, encoder: Encoder | None = None) -> ContextualAdapter:
+    """Read into float32 on the CPU, in evaluation mode; it must belong to `encoder`, if given. Raises ModelError."""
     try:
         config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
         if config["format"] > FORMAT:
@@ -53,12 +60,18 @@ def load_adapter(folder: Path) -> ContextualAdapter:
         if unknown:
             raise KeyError(f"unknown fields {unknown}")
         adapter = ContextualAdapter(AdapterConfig(**config["adapter"]))
+        head = config.get("head", "")
     except ModelError:
         raise
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
         ) from error
+    if encoder is not None and head and head != head_digest(encoder):
+        raise ModelError(
+            f"{folder / CONFIG_FILE} belongs to another model than the one beside it; take both from one place, or "
+            "train the adapter anew."
+        )
     try:
         weights = load_file(folder / WEIGHTS_FILE)
         adapter.load_state_dict({name: tensor.float() for name, tensor in weights.items()})

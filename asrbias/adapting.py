@@ -52,15 +52,25 @@ class AdapterOptions:
 
     shortlist: int = 100  # entities that are attended to in an utterance, at most
     strength: float = 1.0  # times what the adapter adds to the last layer
+    caution: float = 0.0  # nats more for <no-bias>
+    least: float = 0.0  # share of a frame's attention below which an entity adds nothing to it
+    growth: float = 0.0  # nats more for <no-bias> for each e-fold of a list beyond 100 entities
 
     def __post_init__(self) -> None:
         if isinstance(self.shortlist, bool) or not isinstance(self.shortlist, int) or self.shortlist < 1:
             raise AdapterOptionError(
                 f"shortlist is {self.shortlist!r}; it must be a whole number of entities, 1 or more."
             )
-        number = isinstance(self.strength, (int, float)) and not isinstance(self.strength, bool)
-        if not number or not 0 <= self.strength < math.inf:
-            raise AdapterOptionError(f"strength is {self.strength!r}; it must be a number, 0 or more.")
+        ranges = {"strength": (0, 100), "caution": (-100, 100), "growth": (0, 100), "least": (0, 1)}
+        for name, (low, high) in ranges.items():
+            value = getattr(self, name)
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not number or not low <= value <= high:
+                raise AdapterOptionError(f"{name} is {value!r}; it must be a number from {low} to {high}.")
+
+    def no_bias(self, entities: int) -> float:
+        """Nats that are added to <no-bias> for a list of so many."""
+        return self.caution + self.growth * max(0.0, math.log(max(1, entities) / 100))
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +138,7 @@ class Adapting:
             told = self.adapter(
                 [level[None].float() for level in hidden], frames, self._embed(listed, chosen),
                 phones=torch.from_numpy(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
+                caution=self.options.no_bias(len(listed.rows)), least=self.options.least,
             )  # fmt: skip
             log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
         counts = [len(listed.rows[entity]) for entity in chosen]

@@ -74,9 +74,9 @@ def save_model(
         name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.encoder.state_dict().items()
     }
     if model.adapter is not None:
-        from asrbias.adapter_files import save_adapter
+        from asrbias.adapter_files import head_digest, save_adapter
 
-        save_adapter(model.adapter, folder, dtype=dtype)
+        save_adapter(model.adapter, folder, head=head_digest(model.encoder), dtype=dtype)
     model.vocabulary.save(folder)
     write_whole(folder / WEIGHTS_FILE, save(weights))
     write_whole(folder / CONFIG_FILE, (json.dumps(config, indent=1, ensure_ascii=False) + "\n").encode())
@@ -112,7 +112,7 @@ def load_model(folder: Path) -> Model:
     from asrbias.adapter_files import has_adapter, load_adapter  # which raises ModelError
 
     if has_adapter(folder):
-        model.adapter = load_adapter(folder)
+        model.adapter = load_adapter(folder, model.encoder)
     return model.eval()
 
 

@@ -87,7 +87,7 @@ def _fingerprint(arguments: argparse.Namespace) -> str:
     folder = find_model(arguments.model)
     lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
     found = hashlib.sha256()
-    for path in (folder / "model.safetensors", folder / "decode.json", lm):
+    for path in (folder / "model.safetensors", folder / "adapter.safetensors", folder / "decode.json", lm):
         found.update(hashlib.sha256(path.read_bytes() if path is not None and path.is_file() else b"").digest())
     return found.hexdigest()
 

@@ -132,12 +132,14 @@ def test_picking_is_embedding_what_is_picked() -> None:
 def test_files_keep_an_adapter(tmp_path: Path, encoder: Encoder) -> None:
     hidden, lengths = hear(encoder)
     adapter = make()
-    save_adapter(adapter, tmp_path, base="abc")
+    save_adapter(adapter, tmp_path, head="abc")
     again = load_adapter(tmp_path)
     entities = rows("bob", "ann")
     assert torch.equal(
         again(hidden, lengths, again.embed(entities)).hidden, adapter(hidden, lengths, adapter.embed(entities)).hidden
     )
+    with pytest.raises(ModelError, match="belongs to another model"):
+        load_adapter(tmp_path, encoder)
     config = json.loads((tmp_path / "adapter.json").read_text())
     config["adapter"]["dim"] = 32
     (tmp_path / "adapter.json").write_text(json.dumps(config))

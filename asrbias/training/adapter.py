@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from asrbias.adapter import AdapterConfig, ContextualAdapter, levels
-from asrbias.adapter_files import save_adapter
+from asrbias.adapter_files import head_digest, save_adapter
 from asrbias.model import Model
 from asrbias.training.adaptertext import AdapterBatch, AdapterText
 from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, load_checkpoint, save_checkpoint
@@ -224,7 +224,8 @@ class AdapterTrainer:
         if checksum(self.model.encoder) != self.base:
             raise RuntimeError("The base model changed while its adapter was trained; it must stay frozen.")
         with self._averaged() as adapter:
-            save_adapter(adapter, self.output, base=self.base, notes={"step": self.progress.step})
+            notes = {"step": self.progress.step, "options": asdict(self.options)}
+            save_adapter(adapter, self.output, head=head_digest(self.model.encoder), notes=notes)
         save_checkpoint(self.output, self.adapter, self.average, self.optimizer, self.progress, self.settings)
 
     def _log(self, row: dict[str, Any]) -> None:
