@@ -284,7 +284,7 @@ class ContextualAdapter(nn.Module):
         least: float,
         forced: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """query [B, T, A], match [B, H, T, N] -> sum of values [B, T, A], attention [B, T, 1+K].
+        """query [B, T, A], match [B, H, N, T] -> sum of values [B, T, A], attention [B, T, 1+K].
 
         A softmax over <no-bias> and N labels, in two parts: which entity, and which of its labels. Whatever speaks for
         an entity as a whole (votes, masks) is added to the first, which is small.
@@ -292,39 +292,39 @@ class ContextualAdapter(nn.Module):
         b, t, d = query.shape
         h, size, count = self.config.heads, d // self.config.heads, len(embedded)
         owner = torch.arange(count, device=query.device).repeat_interleave(embedded.sizes)
-        q = query.view(b, t, h, size).transpose(1, 2) * size**-0.5
+        q = query.view(b, t, h, size).permute(0, 2, 3, 1) * size**-0.5  # [B, H, size, T]: frames last, which is fast
         keys, values = (x.view(-1, h, size).transpose(0, 1).to(q.dtype) for x in (embedded.keys, embedded.values))
-        nothing = q @ self.no_bias.view(h, size, 1).to(q.dtype) + self.threshold[:, None, None]  # [B, H, T, 1]
-        scores = q @ keys.transpose(1, 2)  # [B, H, T, N]
+        nothing = self.no_bias.view(h, 1, size).to(q.dtype) @ q + self.threshold[:, None, None]  # [B, H, 1, T]
+        scores = keys @ q  # [B, H, N, T]
         if match is not None:
             scores = scores + match
         beyond = (scores - nothing).float().clamp(max=HIGHEST).exp()
-        sums = beyond.new_zeros(b, h, t, count).index_add(3, owner, beyond) + 1e-30
+        sums = beyond.new_zeros(b, h, count, t).index_add(2, owner, beyond) + 1e-30
         logits = sums.log()
         if self.config.votes:
             logits = logits + self._votes(logits)
         if visible is not None:
-            logits = logits.masked_fill(~visible[:, None, None], -torch.inf)
-        logits = torch.cat([logits.new_full((b, h, t, 1), caution), logits], -1)
+            logits = logits.masked_fill(~visible[:, None, :, None], -torch.inf)
+        logits = torch.cat([logits.new_full((b, h, 1, t), caution), logits], 2)
         if forced is not None:
-            allowed = F.one_hot(forced.clamp(min=0), 1 + count).bool()[:, None]
+            allowed = F.one_hot(forced.clamp(min=0), 1 + count).bool().transpose(1, 2)[:, None]
             logits = logits.masked_fill(~allowed, -torch.inf)
-        shares = torch.softmax(logits, -1)  # [B, H, T, 1+K]
+        shares = torch.softmax(logits, 2)  # [B, H, 1+K, T]
         attention = shares.mean(1)
-        added = shares[..., 1:]
+        added = shares[:, :, 1:]
         if least:
-            added = added * (attention[:, None, :, 1:] >= least)
-        of_label = beyond * (added / sums)[..., owner]
-        bias = (of_label.to(values.dtype) @ values).transpose(1, 2).reshape(b, t, d)
-        return bias, attention
+            added = added * (attention[:, None, 1:] >= least)
+        of_label = beyond * (added / sums).index_select(2, owner)
+        bias = (values.transpose(1, 2) @ of_label.to(values.dtype)).permute(0, 3, 1, 2).reshape(b, t, d)
+        return bias, attention.transpose(1, 2)
 
     def _votes(self, logits: Tensor) -> Tensor:
-        """What the frames around each one have for each entity beyond <no-bias>, weighed: [B, H, T, K] nats.
+        """What the frames around each one have for each entity beyond <no-bias>, weighed: [B, H, K, T] nats.
 
         An entity is said over many frames; each alone sees a few of its phones.
         """
-        b, h, t, k = logits.shape
-        support = F.softplus(logits + EARLY)
-        rows = support.permute(0, 3, 1, 2).reshape(b * k, h, t)
-        votes = F.conv1d(rows, self.votes.to(rows.dtype), padding=self.config.votes, groups=h)
-        return votes.view(b, k, h, t).permute(0, 2, 3, 1)
+        reach, frames = self.config.votes, logits.shape[-1]
+        support = F.pad(F.softplus(logits + EARLY), (reach, reach))
+        weights = self.votes[:, :, None].to(support.dtype)
+        shifted = (weights[..., n] * support[..., n : n + frames] for n in range(2 * reach + 1))
+        return sum(shifted, torch.zeros_like(logits))

@@ -33,7 +33,7 @@ def written(phones: Tensor, count: int) -> Tensor:
 
 
 class SoundMatch(nn.Module):
-    """Scores [B, H, T, N] of frames and labels, each head with a weight of its own.
+    """Scores [B, H, N, T] of frames and labels, each head with a weight of its own.
 
     Args:
         phones: P, blank included, which is label 0 and counts nothing.
@@ -60,6 +60,6 @@ class SoundMatch(nn.Module):
         return counts.view(b, p, 3, t).permute(0, 3, 2, 1).reshape(b, t, 3 * p)
 
     def forward(self, phones: Tensor, sounds: Tensor) -> Tensor:
-        """phones [B, T, P] natural logarithms, sounds [N, 3P] of `written` -> [B, H, T, N] nats."""
-        fit = self.heard(phones) @ sounds.T.to(phones.dtype)
+        """phones [B, T, P] natural logarithms, sounds [N, 3P] of `written` -> [B, H, N, T] nats."""
+        fit = sounds.to(phones.dtype) @ self.heard(phones).transpose(1, 2)
         return fit[:, None] * self.nats[:, None, None]

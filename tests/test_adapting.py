@@ -55,10 +55,10 @@ def test_what_was_said_fits_best() -> None:
     assert sounds.shape == (3, 3, 120)
     with torch.no_grad():
         fit = SoundMatch(40, 2)(say("AA", "K", "AE", "T", "UW"), sounds.reshape(9, 120))
-    assert fit.shape == (1, 2, 10, 9)
-    best = fit[0, 0].view(10, 3, 3).sum(-1).argmax(1)
+    assert fit.shape == (1, 2, 9, 10)
+    best = fit[0, 0].view(3, 3, 10).sum(1).argmax(0)
     assert best[2:7].tolist() == [0] * 5
-    middle = fit[0, 0, 4]  # the frame of AE
+    middle = fit[0, 0, :, 4]  # the frame of AE
     assert middle.argmax() == 1, "the vowel of the first entity"
 
 
