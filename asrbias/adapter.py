@@ -27,11 +27,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
-from asrbias.soundmatch import SoundMatch, written
+from asrbias.soundmatch import SoundMatch, coverage, written
 
 NO_BIAS = 0  # column of <no-bias> in the attention
 EARLY = 2.0  # nats below <no-bias> from which a frame speaks for an entity
 HIGHEST = 30.0  # nats beyond <no-bias>: more is all the same
+USUAL = 1.0  # coverage that decides nothing
 BLOCK = 64  # entities that are padded to one length
 
 
@@ -197,6 +198,7 @@ class ContextualAdapter(nn.Module):
             self.votes = nn.Parameter(torch.zeros(config.heads, 1, 2 * config.votes + 1))
         if config.sounds:
             self.match = SoundMatch(config.phones, config.heads)
+            self.covered = nn.Parameter(torch.zeros(config.heads))  # nats for a coverage of 1 above the usual
         self.gate = nn.Linear(d, d)
         self.out = nn.Linear(d, config.hidden, bias=False)
         nn.init.zeros_(self.out.weight)
@@ -259,8 +261,8 @@ class ContextualAdapter(nn.Module):
         if not len(embedded):
             return Told(last, last.new_ones(*last.shape[:2], 1))
         query = self._query(hidden, lengths)
-        match = self.match(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
-        bias, attention = self._attend(self.query(query), embedded, visible, match, caution, least, forced)
+        fit = self.match.fit(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
+        bias, attention = self._attend(self.query(query), embedded, visible, fit, caution, least, forced)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
         return Told(last + strength * self.out(gated), attention)
 
@@ -279,12 +281,12 @@ class ContextualAdapter(nn.Module):
         query: Tensor,
         embedded: Embedded,
         visible: Tensor | None,
-        match: Tensor | None,
+        fit: Tensor | None,
         caution: float,
         least: float,
         forced: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """query [B, T, A], match [B, H, N, T] -> sum of values [B, T, A], attention [B, T, 1+K].
+        """query [B, T, A], fit [B, N, T] -> sum of values [B, T, A], attention [B, T, 1+K].
 
         A softmax over <no-bias> and N labels, in two parts: which entity, and which of its labels. Whatever speaks for
         an entity as a whole (votes, masks) is added to the first, which is small.
@@ -296,13 +298,16 @@ class ContextualAdapter(nn.Module):
         keys, values = (x.view(-1, h, size).transpose(0, 1).to(q.dtype) for x in (embedded.keys, embedded.values))
         nothing = self.no_bias.view(h, 1, size).to(q.dtype) @ q + self.threshold[:, None, None]  # [B, H, 1, T]
         scores = keys @ q  # [B, H, N, T]
-        if match is not None:
-            scores = scores + match
+        if fit is not None:
+            scores = scores + self.match(fit)
         beyond = (scores - nothing).float().clamp(max=HIGHEST).exp()
         sums = beyond.new_zeros(b, h, count, t).index_add(2, owner, beyond) + 1e-30
         logits = sums.log()
         if self.config.votes:
             logits = logits + self._votes(logits)
+        if fit is not None:
+            cover = coverage(fit, embedded.sounds, owner, count) - USUAL
+            logits = logits + self.covered[:, None, None] * cover[:, None].to(logits.dtype)
         if visible is not None:
             logits = logits.masked_fill(~visible[:, None, :, None], -torch.inf)
         logits = torch.cat([logits.new_full((b, h, 1, t), caution), logits], 2)

@@ -17,6 +17,7 @@ FADE_FRAME = 0.8  # what a frame further away counts
 LABELS = 4  # on either side
 FADE_LABEL = 0.6  # what a phone further away counts: phones are some 2.2 frames apart
 HERE = (0.5, 1.0, 0.5)  # the frame itself and its neighbours
+AROUND = 100  # frames in which the phones of one entity are looked for, with as many before and after
 NATS = 6.0  # for a phone that fits, at first
 
 
@@ -59,7 +60,29 @@ class SoundMatch(nn.Module):
         counts = F.conv1d(flat, self.windows[:, None].to(flat.dtype), padding=FRAMES)
         return counts.view(b, p, 3, t).permute(0, 3, 2, 1).reshape(b, t, 3 * p)
 
-    def forward(self, phones: Tensor, sounds: Tensor) -> Tensor:
-        """phones [B, T, P] natural logarithms, sounds [N, 3P] of `written` -> [B, H, N, T] nats."""
-        fit = sounds.to(phones.dtype) @ self.heard(phones).transpose(1, 2)
+    def fit(self, phones: Tensor, sounds: Tensor) -> Tensor:
+        """phones [B, T, P] natural logarithms, sounds [N, 3P] of `written` -> [B, N, T], 1 or more where they agree."""
+        return sounds.to(phones.dtype) @ self.heard(phones).transpose(1, 2)
+
+    def forward(self, fit: Tensor) -> Tensor:
+        """fit [B, N, T] -> [B, H, N, T] nats."""
         return fit[:, None] * self.nats[:, None, None]
+
+
+def coverage(fit: Tensor, sounds: Tensor, owner: Tensor, count: int) -> Tensor:
+    """How much of each entity was heard at all around a frame: the mean over its phones of their best fit.
+
+    Part of a name is said often, all of it seldom. "Around" is the block of 4 s that a frame is in and its neighbours.
+
+    Args:
+        fit: [B, N, T]. sounds: [N, 3P]. owner: [N] entity of each label. count: K.
+    Returns:
+        [B, K, T].
+    """
+    b, _, t = fit.shape
+    heard = (sounds.abs().sum(1) > 0).to(fit.dtype)
+    blocks = F.max_pool1d(F.pad(fit, (0, -t % AROUND)), AROUND)
+    best = F.max_pool1d(blocks, 3, stride=1, padding=1) * heard[:, None]
+    sizes = heard.new_zeros(count).index_add(0, owner, heard).clamp(min=1)
+    mean = best.new_zeros(b, count, best.shape[2]).index_add(1, owner, best) / sizes[:, None]
+    return mean.repeat_interleave(AROUND, 2)[:, :, :t]

@@ -23,7 +23,7 @@ NUMBERS = (
     "freed", "seconds", "evaluate_every",
     "save_every", "seed", "workers",
 )  # fmt: skip
-LISTS = ("commonest", "dropped", "others", "hard", "hard_rare")
+LISTS = ("commonest", "dropped", "others", "hard", "hard_rare", "longer")
 POSITIVE = {"steps", "rate", "seconds", "evaluate_every", "save_every", "threads", *SIZES}
 
 

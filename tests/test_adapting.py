@@ -17,7 +17,7 @@ from asrbias.joint import JointError, JointOptions
 from asrbias.model import Model, load_model, save_model
 from asrbias.phones import PHONES
 from asrbias.recognizer import Recognizer, load
-from asrbias.soundmatch import SoundMatch, written
+from asrbias.soundmatch import SoundMatch, coverage, written
 from tests.test_training import LETTERS
 
 CONFIG = EncoderConfig(
@@ -54,12 +54,15 @@ def test_what_was_said_fits_best() -> None:
     sounds = written(torch.tensor([[NUMBER[p] for p in one] for one in spelled]), 40)
     assert sounds.shape == (3, 3, 120)
     with torch.no_grad():
-        fit = SoundMatch(40, 2)(say("AA", "K", "AE", "T", "UW"), sounds.reshape(9, 120))
-    assert fit.shape == (1, 2, 9, 10)
-    best = fit[0, 0].view(3, 3, 10).sum(1).argmax(0)
+        fit = SoundMatch(40, 2).fit(say("AA", "K", "AE", "T", "UW"), sounds.reshape(9, 120))
+    assert fit.shape == (1, 9, 10)
+    best = fit[0].view(3, 3, 10).sum(1).argmax(0)
     assert best[2:7].tolist() == [0] * 5
-    middle = fit[0, 0, :, 4]  # the frame of AE
+    middle = fit[0, :, 4]  # the frame of AE
     assert middle.argmax() == 1, "the vowel of the first entity"
+    owner = torch.arange(3).repeat_interleave(3)
+    cover = coverage(fit, sounds.reshape(9, 120), owner, 3)
+    assert cover.shape == (1, 3, 10) and cover[0, :, 0].argmax() == 0 and bool((cover == cover[..., :1]).all())
 
 
 def test_subwords_and_padding_have_no_sound() -> None:

@@ -29,11 +29,13 @@ class ListOptions:
     others: int = 60  # phrases of other sentences a batch
     hard: float = 0.5  # phrases a word of a sentence that sound like it, about
     hard_rare: float = 1.0  # the same for each of its rare words
+    longer: float = 0.3  # share of these that have a word more, of which nothing is said
     near: int = 12  # of which so many of the nearest are drawn from
 
     def __post_init__(self) -> None:
-        if not 0 <= self.dropped <= 1:
-            raise ValueError(f"dropped is {self.dropped!r}; it must be a share from 0 to 1.")
+        for name in ("dropped", "longer"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it must be a share from 0 to 1.")
         if min(self.commonest, self.others, self.hard, self.hard_rare) < 0 or self.near < 1:
             raise ValueError("commonest, others, hard and hard_rare must be 0 or more, and near 1 or more.")
 
@@ -103,7 +105,7 @@ class ListMaker:
         counts = Counter(word for words in sentences for word in words)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
         self.common = frozenset(ranked[: options.commonest]) | {word for word in counts if len(word) < 3}
-        rare = [word for word in ranked if word not in self.common]
+        self.rare = rare = [word for word in ranked if word not in self.common]
         few = np.random.default_rng(len(rare)).permutation(len(rare))[:CHOICES].tolist()
         hard = len(few) > 1 and bool(options.hard or options.hard_rare)
         self.near = Neighbours.of(ranked, [rare[i] for i in few], options.near) if hard else Neighbours({})
@@ -146,13 +148,17 @@ class ListMaker:
         return found
 
     def _alike(self, words: Words, draw: np.random.Generator) -> list[str]:
-        """Phrases that sound like words of a sentence; sometimes two of them, for phrases have several words too."""
+        """Phrases that sound like words of a sentence; some with a word more, of which nothing is said."""
         found = []
         for word in words:
             near = self.near[word]
             chance = self.options.hard if word in self.common else self.options.hard_rare
             for _ in range(int(draw.poisson(chance)) if near else 0):
-                found.append(near[int(len(near) * draw.random() ** 2)])
+                phrase = near[int(len(near) * draw.random() ** 2)]
+                if draw.random() < self.options.longer:
+                    other = self.rare[int(draw.integers(len(self.rare)))]
+                    phrase = f"{phrase} {other}" if draw.random() < 0.5 else f"{other} {phrase}"
+                found.append(phrase)
         return found
 
 
