@@ -144,6 +144,10 @@ class Adapting:
         counts = [len(listed.rows[entity]) for entity in chosen]
         return Adapted(log_probs.cpu().numpy(), _by_entity(told.attention[0].cpu().numpy(), counts), tuple(chosen))
 
+    def compile(self, entities: EntityList) -> None:
+        """Get a list ready, and keep it: its sounds, and where it is long its index."""
+        self._list(entities)
+
     def _choose(self, listed: _List, phone_log_probs: Matrix) -> list[int]:
         if listed.index is None:
             return sorted(listed.rows)

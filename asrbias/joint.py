@@ -95,18 +95,21 @@ class JointDecoder:
         options = replace(self.options.decode, nbest=1, bonus=0.0, adaptive=0.0, unigram=0.0)
         return Decoder(labels, blank=self.blank, options=options)
 
-    def decode(self, log_probs: Any, phone_log_probs: Any = None, entities: Entities = None) -> list[Hypothesis]:
+    def decode(
+        self, log_probs: Any, phone_log_probs: Any = None, entities: Entities = None, adapted: Adapted | None = None
+    ) -> list[Hypothesis]:
         """The n-best, best first; at least one.
 
         Args:
             log_probs: [T, V] natural logarithms.
             phone_log_probs: [T, P] of the phone head, the same frames; not needed where no technique reads it.
             entities: the list; None or an empty one gives what the search gives, rescored where that is on.
+            adapted: what an adapter made of the item and the list (adapting.py).
         Raises:
             JointError: phone_log_probs is missing, or has another number of frames.
             What Decoder.decode raises.
         """
-        return self.decode_batch([log_probs], [phone_log_probs], [entities], threads=1)[0]
+        return self.decode_batch([log_probs], [phone_log_probs], [entities], threads=1, adapted=[adapted])[0]
 
     def decode_batch(
         self,
