@@ -138,6 +138,19 @@ both s20 s18 37 0.65 bank3 0.985 "${low[@]}" --steps 560
 # 5 to 7: the mean of both ways' ends and of where their last stages began; the decoder tuned on dev; figures on test
 starter=$here/../../asrbias/models/starter dev=$shared/speech/dev/manifest.jsonl
 python "$here/ship.py" "$work/s17" "$work/s18" "$work/s19" "$work/s20" --shares 1 1 2 2 --output "$starter"
+
+# 8: the adapter, on two ways from the same start, and their mean (the shipped one grew while its parts were written:
+# docs/log.md, fourth session)
+names=$work/names.txt.gz bank=$work/bank7.npz
+[ -e "$names" ] || python "$here/spelling_text.py" "$shared" --count 300000 --names 0.5 --seed 77 -o "$names"
+[ -e "$bank" ] || python "$here/phone_bank.py" "$starter" "${heard[@]}" --dev "$work/real/dev.jsonl" --dropout 0.25 --passes 2 --seed 201 -o "$bank"
+adapt() { [ -e "$work/$1/done" ] || { ${PRECEDE:-} asrbias train adapter "$starter" --sentences "$names" --phone-bank "$bank" \
+    --output "$work/$1" --dev "$work/real/dev.jsonl" --distractors "$shared/speech/distractors.txt" "${@:2}"; touch "$work/$1/done"; }; }
+adapt a1 --steps 4000 --rate 2e-3 --forced 0.4 --decay 0.1 --seed 2
+adapt a2 --init "$work/a1" --steps 2100 --rate 1.5e-3 --warmup 60 --forced 0.1 --decay 0.8 --dropped 0.35 --seed 6
+adapt a3 --init "$work/a1" --steps 1300 --rate 1.5e-3 --warmup 60 --forced 0.1 --decay 0.8 --dropped 0.35 --seed 7
+python "$here/ship_adapter.py" "$work/a2" "$work/a3" --model "$starter"
+
 python "$here/tune_decoder.py" "$dev" --distractors "$shared/speech/distractors.txt" --write
 python "$here/phones_sweep.py" "$dev" --distractors "$shared/speech/distractors.txt" --model "$starter" --output "$starter/decode.json"
 bash "$here/figures.sh" "$shared" "$work/figures"
