@@ -8,6 +8,7 @@
                                            every alignment (tempered), the text being the best without language model
              + context_weight * (S(with it) - S(as it is))    the same for the best text with the language model
              + heard, if that text has the entity there without being told of it
+             + written, if a search that was told of the list writes it there
              + attended_weight * A         how much the adapter, if there is one, attends to it there (adapting.py)
 
 It passes if it is at least threshold + growth * log(entities): a long list has something similar to everything.
@@ -60,6 +61,7 @@ class EvidenceOptions:
     subword_weight: float = 0.054
     context_weight: float = 0.266
     heard: float = 6.9  # nats
+    written: float = 0.0  # nats
     attended_weight: float = 0.0  # of the adapter's attention; 0: none is asked
     temperature: float = 0.5  # exponent of both posteriors before they are normalised again
     cost: float = 1.2  # nats a phone by which a place may fall short of the best labels
@@ -88,6 +90,7 @@ class Claim:
     context: float  # nats, against the text with it
     heard: bool  # whether that text has it there
     attended: float  # nats: the adapter's attention to it there; 0 without an adapter
+    written: bool = False  # whether a search that was told of the list writes it there
     gain: float  # the evidence above the threshold, nats
 
 
@@ -116,6 +119,7 @@ class Evidence:
         pronounced: PronouncedList,
         proposed: Collection[int] | None = None,
         adapted: Adapted | None = None,
+        biased: Hypothesis | None = None,
     ) -> list[Claim]:
         """Every place that could pass, weighed.
 
@@ -124,6 +128,7 @@ class Evidence:
             unbiased: the best text without list.
             proposed: entities that something else found; None: all are looked for by their sounds.
             adapted: what an adapter made of the utterance and the list, if there is one.
+            biased: the best text of a search that was told of the list.
         """
         o = self._options
         sounds = tempered(phone_log_probs, o.temperature, name="phone_log_probs")
@@ -131,7 +136,7 @@ class Evidence:
             spots = pronounced.spot(sounds, cost=o.cost, slack=o.slack, keep=o.keep)
         else:
             spots = pronounced.spot(sounds, cost=OPEN * o.cost, slack=OPEN * o.slack, keep=o.keep, only=proposed)
-        least = self.threshold(pronounced) - o.heard - HOPE - o.attended_weight * MOST_ATTENDED
+        least = self.threshold(pronounced) - o.heard - o.written - HOPE - o.attended_weight * MOST_ATTENDED
         spots = [spot for spot in spots if self._by_sound(spot, pronounced) >= least]
         if not spots:
             return []
@@ -139,7 +144,10 @@ class Evidence:
         places = self.places(plain, spots, subwords, pronounced)
         contexts = self.places(unbiased, spots, subwords, pronounced)
         both = [spot for spot in spots if spot in places and spot in contexts]
-        return [self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted) for spot in both]
+        return [
+            self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted, _is_written(spot, biased))
+            for spot in both
+        ]
 
     def threshold(self, pronounced: PronouncedList) -> float:
         """Nats that the evidence must reach for a list of this size."""
@@ -160,6 +168,7 @@ class Evidence:
         unbiased: Hypothesis,
         pronounced: PronouncedList,
         adapted: Adapted | None,
+        written: bool,
     ) -> Claim:
         o = self._options
         words = " ".join(word.text for word in unbiased.words[context.first : context.last])
@@ -171,6 +180,7 @@ class Evidence:
             + o.context_weight * max(LEAST, context.gain)
             + (o.heard if heard else 0.0)
             + o.attended_weight * attended
+            + (o.written if written else 0.0)
         )
         return Claim(
             spot=spot,
@@ -179,6 +189,7 @@ class Evidence:
             context=context.gain,
             heard=heard,
             attended=attended,
+            written=written,
             gain=evidence - self.threshold(pronounced),
         )
 
@@ -227,6 +238,13 @@ class Evidence:
             if math.isfinite(score) and (spot not in best or score - trellis.score > best[spot].gain):
                 best[spot] = Place(text, part.first + first, part.first + last, score - trellis.score)
         return best
+
+
+def _is_written(spot: Spot, biased: Hypothesis | None) -> bool:
+    return biased is not None and any(
+        word.entity == spot.entity and word.start <= spot.last + MARGIN and spot.first - MARGIN < word.end
+        for word in biased.words
+    )
 
 
 def _letters(spot: Spot, pronounced: PronouncedList) -> float:

@@ -11,6 +11,9 @@ Dingliwal et al. 2022 (arXiv 2210.09510): each technique alone and all of them. 
 3. `rescore`: the n-best ranked again by how their words sound (rescoring.py);
 4. `lookup`: entities are put into the best of them where their sounds are (lookup.py).
 
+What an `adapter` made of the posteriors (adapting.py) is what 1. searches; with the soft rule of `lookup` its text is
+evidence for the entities in it, as the adapter's attention is, and 3. and 4. go on from the text without a list.
+
 Without a phone head, or with none of 2 to 4, this is a Decoder.
 """
 
@@ -37,6 +40,7 @@ from asrbias.joint_options import JointTypeError as JointTypeError
 from asrbias.lookup import Lookup, accepted
 from asrbias.phones import PHONES
 from asrbias.phrases import Phrases
+from asrbias.pronunciations import PronouncedList
 from asrbias.rescoring import rescore
 from asrbias.variants import VariantOptions, with_variants
 from asrbias.wordgraphs import PhoneGraphs
@@ -215,15 +219,7 @@ class JointDecoder:
         pronounced = lookup.compile(entities) if lookup is not None and entities else None
         claims: list[Claim] = []
         if lookup is not None and pronounced is not None and item.plain is not None:
-            read = item.plain, item.unbiased[0], item.log_probs, item.sounds, pronounced
-            told = item.adapted
-            if o.lookup is not None:
-                claims = lookup.claims(*read, adapted=told)
-            if o.verify is not None:
-                claims += lookup.claims(
-                    *read, proposed={w.entity for h in nbest for w in h.words if w.entity is not None}, adapted=told
-                )
-                nbest = list(item.unbiased)
+            claims, nbest = self._weighed(lookup, pronounced, nbest, item)
         if o.rescore is not None:
             nbest = rescore(nbest, item.sounds, o.rescore, graphs=self._phones, entities=entities)
         if lookup is None or pronounced is None:
@@ -233,6 +229,26 @@ class JointDecoder:
         else:
             best = lookup.put(nbest[0], accepted(claims), item.log_probs, pronounced)
         return [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
+
+
+    def _weighed(
+        self, lookup: Lookup, pronounced: PronouncedList, nbest: list[Hypothesis], item: Item
+    ) -> tuple[list[Claim], list[Hypothesis]]:
+        """What the soft rule weighs, and the hypotheses that accepted entities are put into.
+
+        With an adapter these are the ones without a list: what it changes beside entities does more harm than good.
+        """
+        assert item.plain is not None
+        read = item.plain, item.unbiased[0], item.log_probs, item.sounds, pronounced
+        told = item.adapted
+        best = nbest[0] if told is not None else None
+        claims = lookup.claims(*read, adapted=told, biased=best) if self.options.lookup is not None else []
+        if self.options.verify is None and told is None:
+            return claims, nbest
+        proposed = {word.entity for h in nbest for word in h.words if word.entity is not None}
+        known = {claim.spot for claim in claims}
+        more = lookup.claims(*read, proposed=proposed, adapted=told, biased=best)
+        return [*claims, *(claim for claim in more if claim.spot not in known)], list(item.unbiased)
 
 
 @dataclass(frozen=True, eq=False)

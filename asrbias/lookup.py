@@ -139,13 +139,14 @@ class Lookup:
         pronounced: PronouncedList,
         proposed: Collection[int] | None = None,
         adapted: Adapted | None = None,
+        biased: Hypothesis | None = None,
     ) -> list[Claim]:
         """What the soft rule weighs in an utterance; `Evidence.claims` says more. Raises as a call does."""
         subwords, sounds = self._matrices(log_probs, phone_log_probs)
         if not len(pronounced) or not len(sounds):
             return []
         with _named():
-            return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed, adapted)
+            return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed, adapted, biased)
 
     def put(
         self, hypothesis: Hypothesis, claims: Sequence[Claim], log_probs: Any, pronounced: PronouncedList

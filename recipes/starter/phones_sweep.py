@@ -39,7 +39,7 @@ from asrbias.entities import EntityList
 from asrbias.evidence import LEAST, PACE, Claim, EvidenceOptions
 from asrbias.files import write_whole
 from asrbias.hypothesis import Hypothesis
-from asrbias.joint import JointOptions
+from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.lookup import Lookup, accepted
 from asrbias.pronunciations import PronouncedList
@@ -61,6 +61,7 @@ class Speech:
     lines: list[dict[str, object]]
     heard: list[Posteriors]
     adapting: Adapting | None
+    search: JointDecoder  # told of the list, and nothing after it
     plain: list[Hypothesis]
     unbiased: list[Hypothesis]
 
@@ -134,15 +135,21 @@ def read_speech(arguments: argparse.Namespace, folder: Path, options: JointOptio
     spoken = LanguageModel.read(lm) if lm is not None else None
     unbiased = Decoder(vocabulary.labels, blank=vocabulary.blank, lm=spoken, options=search)
     best = [[found[0] for found in one.decode_batch([h.log_probs for h in heard])] for one in (plain, unbiased)]
-    return Speech(lines, heard, adapting, *best), plain
+    told = replace(options, lookup=None, verify=None, rescore=None)
+    joint = JointDecoder(vocabulary.labels, blank=vocabulary.blank, lm=spoken, options=told)
+    return Speech(lines, heard, adapting, joint, *best), plain
 
 
 def claims(speech: Speech, lookup: Lookup, lists: Sequence[EntityList]) -> Iterator[tuple[PronouncedList, list[Claim]]]:
     """Of each utterance."""
     for heard, plain, unbiased, listed in zip(speech.heard, speech.plain, speech.unbiased, lists, strict=True):
         pronounced = lookup.compile(listed)
-        adapted = speech.adapting(heard.hidden, heard.phones, listed) if speech.adapting is not None else None
-        yield pronounced, lookup.claims(plain, unbiased, heard.log_probs, heard.phones, pronounced, adapted=adapted)
+        adapted, biased = None, None
+        if speech.adapting is not None:
+            adapted = speech.adapting(heard.hidden, heard.phones, listed)
+            biased = speech.search.decode(heard.log_probs, heard.phones, listed, adapted)[0]
+        read = plain, unbiased, heard.log_probs, heard.phones, pronounced
+        yield pronounced, lookup.claims(*read, adapted=adapted, biased=biased)
 
 
 def features(claim: Claim, size: int) -> list[float]:
@@ -157,6 +164,7 @@ def features(claim: Claim, size: int) -> list[float]:
         subwords,
         context,
         float(claim.heard),
+        float(claim.written),
         claim.attended,
         -math.log(size),
         1,
@@ -187,7 +195,7 @@ def fit(
     weights = regress(inputs, right)
     w = [round(float(value), 3) for value in weights / weights[0]]
     parts = ("phone", "rarity", "pace", "letter", "subword", "context")
-    names = [*(f"{part}_weight" for part in parts), "heard", "attended_weight", "growth"]
+    names = [*(f"{part}_weight" for part in parts), "heard", "written", "attended_weight", "growth"]
     given: dict[str, Any] = {name: max(0.0, value) for name, value in zip(names, w, strict=False)}
     return replace(EvidenceOptions(threshold=-w[-1]), **given)
 
