@@ -38,6 +38,7 @@ from asrbias.joint_options import JointError as JointError
 from asrbias.joint_options import JointOptions as JointOptions
 from asrbias.joint_options import JointTypeError as JointTypeError
 from asrbias.lookup import Lookup, accepted
+from asrbias.marking import marked
 from asrbias.phones import PHONES
 from asrbias.phrases import Phrases
 from asrbias.pronunciations import PronouncedList
@@ -228,7 +229,8 @@ class JointDecoder:
             best = lookup(nbest[0], item.log_probs, item.sounds, pronounced)
         else:
             best = lookup.put(nbest[0], accepted(claims), item.log_probs, pronounced)
-        return [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
+        found = [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
+        return found if item.adapted is None else [marked(one, pronounced) for one in found]
 
 
     def _weighed(

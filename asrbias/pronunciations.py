@@ -155,6 +155,17 @@ class PronouncedList:
         ]
 
     @cached_property
+    def forms(self) -> dict[str, int]:
+        """The entity that each matching form stands for; of several, the one with the largest weight."""
+        found: dict[str, int] = {}
+        for entity, texts in self.texts.items():
+            for text in texts:
+                rival = found.get(text)
+                if rival is None or (-self.weights[entity], entity) < (-self.weights[rival], rival):
+                    found[text] = entity
+        return found
+
+    @cached_property
     def _rows(self) -> dict[int, list[int]]:
         """The rows of each entity."""
         found: dict[int, list[int]] = {}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
@@ -152,3 +154,53 @@ def test_options_of_the_search_alone_are_read_too() -> None:
         JointOptions.from_json({"rescore": 3})
     with pytest.raises(EvidenceError, match="threshold is None"):
         JointOptions.from_json({"lookup": {"threshold": None}})
+
+
+# --- with an adapter ---
+
+
+def adapted(text: str, attention: float) -> Adapted:
+    """As if an adapter had made `text` of what was heard, attending to the first of LIST where the second word is."""
+    each = len(HEARD) / len("call heely now")
+    shares = np.zeros((len(HEARD), 2), np.float32)
+    shares[round(5 * each) : round(10 * each), 1] = attention
+    shares[:, 0] = 1 - shares[:, 1]
+    return Adapted(letters(text, sure=0.9), shares, (0,))
+
+
+def test_what_the_adapter_made_is_searched_and_the_rest_stays_as_it_was_heard() -> None:
+    told = adapted("bald healey now", 0.9)
+    assert len(told.log_probs) == len(HEARD)
+    search = JointDecoder(LABELS, options=JointOptions(decode=OFF))
+    assert search.decode(HEARD, SAID, LIST, told)[0].text == "bald healey now"
+    assert search.decode(HEARD, SAID, None, told)[0].text == "call heely now", "without a list nothing is adapted"
+    both = JointDecoder(LABELS, options=JointOptions(decode=OFF, lookup=SOFT))
+    found = both.decode(HEARD, SAID, LIST, told)[0]
+    assert [(word.text, word.entity) for word in found.words] == [("call", None), ("healey", 0), ("now", None)]
+
+
+def test_attention_and_what_the_search_wrote_are_evidence() -> None:
+    def text(evidence: EvidenceOptions, told: Adapted | None) -> str:
+        return (
+            JointDecoder(LABELS, options=JointOptions(decode=OFF, lookup=evidence))
+            .decode(HEARD, SAID, LIST, told)[0]
+            .text
+        )
+
+    strict = EvidenceOptions(threshold=25.0)
+    assert text(strict, adapted("call healey now", 0.9)) == "call heely now"
+    assert text(replace(strict, attended_weight=3.0), adapted("call healey now", 0.9)) == "call healey now"
+    assert text(replace(strict, attended_weight=3.0), adapted("call healey now", 0.0)) == "call heely now"
+    assert text(replace(strict, written=30.0), adapted("call healey now", 0.0)) == "call healey now"
+    assert text(replace(strict, written=30.0), adapted("call heely now", 0.0)) == "call heely now"
+    assert text(replace(strict, written=30.0, attended_weight=3.0), None) == "call heely now"
+
+
+def test_what_is_heard_without_the_list_is_marked_all_the_same() -> None:
+    strict = JointOptions(decode=OFF, lookup=EvidenceOptions(threshold=900.0))
+    listed = EntityList(["call", "now then", "Now", "Zurich"])
+    told = Adapted(HEARD, np.ones((len(HEARD), 1), np.float32), ())
+    found = JointDecoder(LABELS, options=strict).decode(HEARD, SAID, listed, told)[0]
+    assert [(word.text, word.entity, word.entity_span) for word in found.words] == [
+        ("call", 0, (0, 0)), ("heely", None, None), ("now", 2, (2, 2))
+    ]  # fmt: skip

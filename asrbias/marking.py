@@ -1,0 +1,29 @@
+"""Listed entities that a hypothesis has already: its words are marked as theirs, so that they are shown as listed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from asrbias.hypothesis import Hypothesis
+from asrbias.pronunciations import PronouncedList
+
+
+def marked(hypothesis: Hypothesis, pronounced: PronouncedList) -> Hypothesis:
+    """The hypothesis with every run of words that is a listed phrase, and in no entity yet, marked; longest runs first.
+
+    A search that is told of the list marks them itself; one that is not leaves them to this.
+    """
+    forms = pronounced.forms
+    if not forms:
+        return hypothesis
+    words = list(hypothesis.words)
+    longest = min(len(words), max(form.count(" ") + 1 for form in forms))
+    for size in range(longest, 0, -1):
+        for first in range(len(words) - size + 1):
+            run = words[first : first + size]
+            entity = forms.get(" ".join(word.text for word in run))
+            if entity is None or any(word.entity is not None for word in run):
+                continue
+            span = (first, first + size - 1)
+            words[first : first + size] = [replace(word, entity=entity, entity_span=span) for word in run]
+    return replace(hypothesis, words=tuple(words)) if tuple(words) != hypothesis.words else hypothesis
