@@ -241,10 +241,12 @@ class Evidence:
 
 
 def _is_written(spot: Spot, biased: Hypothesis | None) -> bool:
-    return biased is not None and any(
-        word.entity == spot.entity and word.start <= spot.last + MARGIN and spot.first - MARGIN < word.end
-        for word in biased.words
-    )
+    """Whether a word of the entity is in at least half of the place, or has half of its own frames there."""
+    if biased is None:
+        return False
+    own = [word for word in biased.words if word.entity == spot.entity]
+    common = ((word, min(word.end, spot.last + 1) - max(word.start, spot.first)) for word in own)
+    return any(2 * both >= min(spot.last + 1 - spot.first, word.end - word.start) for word, both in common)
 
 
 def _letters(spot: Spot, pronounced: PronouncedList) -> float:
