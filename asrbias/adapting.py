@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 Matrix = npt.NDArray[np.float32]
 KEPT_LISTS = 32  # lists whose index is kept
 KEPT_ENTITIES = 50_000  # rows of labels whose embeddings are kept: some 10 KB each
+WINDOW = 1500  # frames (60 s) that are attended from at once: memory grows with frames times labels
+MARGIN = 250  # frames more on either side, that a window's first and last ones may hear
 LEAST = 1e-4  # share of a frame's attention that counts nothing
 FORMS = 3  # matching forms of an entity that are attended to
 
@@ -129,9 +131,21 @@ class Adapting:
             hidden: `asrbias.adapter.levels` of the utterance, [T, D] each.
             phone_log_probs: [T, P] natural logarithms, the same frames.
         """
+        listed = self._list(entities)
+        if len(phone_log_probs) <= WINDOW + 2 * MARGIN:
+            return self._window(hidden, phone_log_probs, listed)
+        parts: list[tuple[Adapted, int, int]] = []  # with its frames that are kept
+        for begin in range(0, len(phone_log_probs), WINDOW):
+            first, last = max(0, begin - MARGIN), min(len(phone_log_probs), begin + WINDOW + MARGIN)
+            some = [level[first:last] for level in hidden]
+            one = self._window(some, phone_log_probs[first:last], listed)
+            parts.append((one, begin - first, min(begin + WINDOW, len(phone_log_probs)) - first))
+        return _joined(parts)
+
+    def _window(self, hidden: Sequence[Tensor], phone_log_probs: Matrix, listed: _List) -> Adapted:
+        """Of frames that are looked at at once, with a shortlist of their own."""
         import torch
 
-        listed = self._list(entities)
         chosen = self._choose(listed, phone_log_probs)
         frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
         with torch.inference_mode():
@@ -210,6 +224,19 @@ class Adapting:
         keys, values, sounds = (torch.cat(some) for some in zip(*(known[row] for row in rows), strict=True))
         sizes_of = torch.tensor([len(known[row][0]) for row in rows], device=keys.device)
         return Embedded(keys, values, sounds, sizes_of)
+
+
+def _joined(parts: Sequence[tuple[Adapted, int, int]]) -> Adapted:
+    """Windows one after the other, each with the first and the end of the frames that are its own."""
+    entities = tuple(dict.fromkeys(entity for one, _, _ in parts for entity in one.entities))
+    column = {entity: 1 + number for number, entity in enumerate(entities)}
+    log_probs, attention = [], []
+    for one, first, end in parts:
+        log_probs.append(one.log_probs[first:end])
+        shares = np.zeros((end - first, 1 + len(entities)), np.float32)
+        shares[:, [0, *(column[entity] for entity in one.entities)]] = one.attention[first:end]
+        attention.append(shares)
+    return Adapted(np.concatenate(log_probs), np.concatenate(attention), entities)
 
 
 def _by_entity(attention: Matrix, counts: Sequence[int]) -> Matrix:

@@ -103,6 +103,22 @@ def test_a_long_list_is_cut_to_what_may_have_been_said(model: Model) -> None:
     assert alone is not None and np.allclose(alone.log_probs, adapted.log_probs, atol=1e-4)
 
 
+def test_long_recordings_are_taken_in_windows(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    recognizer = Recognizer(model, decode=options())
+    heard = recognizer.posteriors([np.tile(SAMPLES, 3)])
+    listed = [EntityList(["bob", "kit kat", "ann"])]
+    (whole,) = recognizer.adapt(heard, listed)
+    monkeypatch.setattr("asrbias.adapting.WINDOW", 20)
+    monkeypatch.setattr("asrbias.adapting.MARGIN", 25)
+    (parts,) = recognizer.adapt(heard, listed)
+    assert whole is not None and parts is not None and parts.entities == whole.entities
+    assert parts.log_probs.shape == whole.log_probs.shape and np.allclose(parts.attention.sum(1), 1, atol=1e-5)
+    assert np.abs(parts.attention - whole.attention).max() < 0.05, "the margin is all that most of a frame hears"
+    monkeypatch.setattr("asrbias.adapting.MARGIN", 75)
+    (same,) = recognizer.adapt(heard, listed)
+    assert same is not None and np.allclose(same.log_probs, whole.log_probs, atol=1e-4)
+
+
 def test_negative_weights_are_not_attended_to(model: Model) -> None:
     recognizer = Recognizer(model, decode=options())
     (adapted,) = recognizer.adapt(
