@@ -40,6 +40,7 @@ KEPT_LISTS = 32  # lists whose index is kept
 KEPT_ENTITIES = 50_000  # rows of labels whose embeddings are kept: some 10 KB each
 WINDOW = 1500  # frames (60 s) that are attended from at once: memory grows with frames times labels
 MARGIN = 250  # frames more on either side, that a window's first and last ones may hear
+GROWN = 1000  # entities beyond which a longer list changes little: no more are attended to, the best of them
 LEAST = 1e-4  # share of a frame's attention that counts nothing
 FORMS = 3  # matching forms of an entity that are attended to
 
@@ -72,7 +73,7 @@ class AdapterOptions:
 
     def no_bias(self, entities: int) -> float:
         """Nats that are added to <no-bias> for a list of so many."""
-        return self.caution + self.growth * max(0.0, math.log(max(1, entities) / 100))
+        return self.caution + self.growth * max(0.0, math.log(min(entities, GROWN) / 100 if entities else 0.01))
 
 
 @dataclass(frozen=True, eq=False)
