@@ -396,7 +396,7 @@ def adapted(folder: Path) -> Recognizer:
     model.adapter = ContextualAdapter(AdapterConfig.of(model.encoder.config, dim=8, heads=2)).eval()
     with torch.no_grad():
         model.adapter.out.weight.normal_()
-    return Recognizer(model, decode=JointOptions(adapter=AdapterOptions(shortlist=2, strength=3000.0)))
+    return Recognizer(model, decode=JointOptions(adapter=AdapterOptions(shortlist=2, strength=100.0, caution=-12.0)))
 
 
 def test_the_adapters_attention_and_posteriors_are_those_decoded(adapted: Recognizer, folder: Path) -> None:
