@@ -251,7 +251,7 @@ class ContextualAdapter(nn.Module):
             lengths: [B] valid frames.
             embedded: of K entities.
             visible: [B, K] which of them are on an item's list; None: all.
-            phones: [B, T, P] natural logarithms, of the phone head; needed where the config has `sounds`.
+            phones: [B, T, P] natural logarithms, of the phone head; without them nothing is compared by sound.
             strength: times what is added.
             caution: nats more for <no-bias>.
             least: share of a frame's attention below which an entity adds nothing to it.
