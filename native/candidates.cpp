@@ -167,11 +167,13 @@ void Search::bound_gain(Candidate* c) const {
         const double begins = reach.begins + gap_gain_ * (reach.adaptive > 0);
         settled_gain = closing_ + reach.lm;
         gain = settled_gain + begins;
-        if (closing_boost_ != NEVER && reach.share != NEVER)
+        const bool in_class = closing_boost_ != NEVER && reach.share != NEVER;
+        const bool may_begin = begins > 0 || in_class || (reach.separators == Separators::INSIDE && pays_more_);
+        if (in_class)
             gain = std::max(gain, closing_boost_ + tracker_.class_share(reach.share, reach.lm) + reach.lm + begins);
         if (across_ > 0)
             gain = std::max(gain, std::max(speaking_, 0.0) + std::max(reach.lm, 0.0) + across_ * reach.length + gap_gain_);
-        c->continues = automaton_ != nullptr && (begins > 0 || across_ > 0);
+        c->continues = automaton_ != nullptr && (may_begin || across_ > 0);
         if (fusion_ && reach.separators == Separators::INSIDE) gain = settled_gain = UNBOUNDED;
     }
     const auto rounded_up = [](double nats) { return static_cast<float>(nats + std::abs(nats) * 1e-5); };

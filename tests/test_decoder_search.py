@@ -81,6 +81,15 @@ def test_equals_a_plain_search_with_a_language_model(
     check(seed, frames, entities, o, lm)
 
 
+def test_the_class_alone_brings_a_phrase_into_the_beam(lm: LanguageModel) -> None:
+    """Of a listed token beyond top_k, where nothing but unigram boosting pays."""
+    o = DecodeOptions(
+        beam=2, settled_beam=0, top_k=1, token_threshold=1.0, phrase_threshold=2.0, beam_threshold=2.0, bonus=0.0,
+        lm_weight=0.5, word_bonus=-1.0, unknown_penalty=-5.0, unigram=0.6, list_prior=0.0,
+    )  # fmt: skip
+    check(1, 1, [Entity("ab", weight=0.5)], o, lm)
+
+
 @settings(max_examples=80, deadline=None)
 @given(seed=seeds, frames=st.integers(1, 10), entities=lists, o=st.builds(DecodeOptions, **plain, **adaptive))
 def test_equals_a_plain_search_with_adaptive_boosting(
