@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,9 +99,9 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
         arguments.output,
         corpus,
         encode=lambda: encode(recognizer, corpus),
-        decoder=_decoders(recognizer, LanguageModel.read(lm) if lm is not None else None),
-        adapter=_adapters(recognizer),
-        made_from=[_digest([*sorted(folder.iterdir()), *([lm] if lm is not None else [])]), _program()],
+        decoder=decoders(recognizer, LanguageModel.read(lm) if lm is not None else None),
+        adapter=adapters(recognizer),
+        made_from=[digest([*sorted(folder.iterdir()), *([lm] if lm is not None else [])]), program()],
         frame=recognizer.model.seconds_per_frame,
         threads=arguments.threads,
     )
@@ -141,7 +141,7 @@ def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
     return found
 
 
-def _decoders(recognizer: Recognizer, lm: LanguageModel | None) -> Callable[[Setup], JointDecoder]:
+def decoders(recognizer: Recognizer, lm: LanguageModel | None) -> Callable[[Setup], JointDecoder]:
     """Decoders of setups on the recognizer's labels."""
 
     def make(setup: Setup) -> JointDecoder:
@@ -152,7 +152,7 @@ def _decoders(recognizer: Recognizer, lm: LanguageModel | None) -> Callable[[Set
     return make
 
 
-def _adapters(recognizer: Recognizer) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
+def adapters(recognizer: Recognizer) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
     """The model's adapter with the options of a setup."""
     model = recognizer.model
     if model.adapter is None:
@@ -218,7 +218,8 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _digest(paths: Sequence[Path]) -> str:
+def digest(paths: Iterable[Path]) -> str:
+    """Of the names and contents of files."""
     found = hashlib.sha256()
     for path in paths:
         if path.is_file():
@@ -226,8 +227,9 @@ def _digest(paths: Sequence[Path]) -> str:
     return found.hexdigest()
 
 
-def _program() -> str:
-    """Of what decodes; what scores and shows may change under a finished setting."""
+def program() -> str:
+    """Of what decodes; what scores, shows and is for other commands may change under a finished setting."""
     files = sorted(Path(asrbias.__file__).parent.glob("*"))
-    skipped = ("ablat", "score", "significance", "train", "serving")
-    return _digest([f for f in files if f.suffix in (".py", ".so", ".pyd") and not f.name.startswith(skipped)])
+    skipped = ("ablat", "score", "significance", "train", "serving", "explain", "tun", "cli")
+    used = [f for f in files if not f.name.startswith(skipped) and not f.stem.endswith("_command")]
+    return digest(f for f in used if f.suffix in (".py", ".so", ".pyd"))

@@ -134,8 +134,11 @@ class Runs:
         self._made_from = [*made_from, corpus.digest]
         self._encoded: Sequence[Encoded] | None = None
 
-    def texts(self, setting: Setting, condition: Condition) -> list[str]:
-        """What each line was heard as, in display form. A setting that uses no list is decoded once for all of them."""
+    def texts(self, setting: Setting, condition: Condition | None) -> list[str]:
+        """What each line was heard as, in display form; a condition of None is no list.
+
+        A setting that uses no list is decoded once for all of them.
+        """
         listed = condition if uses_list(setting.setup) else None
         path = self.folder / HYPOTHESES / f"{self._key(setting, listed)}.json"
         if path.is_file():
