@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from rapidfuzz.distance import Levenshtein
 
 from asrbias.audio import Samples, read_audio
-from asrbias.decoder import DecodeOptions, Decoder
-from asrbias.lm import LanguageModel
+from asrbias.decoder import Decoder
 from asrbias.manifest import read_manifest
-from asrbias.model import Model, load_model
+from asrbias.recognizer import load
 from asrbias.text import normalise
 from asrbias.training.shards import write_shard
 
@@ -30,19 +28,16 @@ SHORTEST = 3  # words: shorter transcripts are mostly wrong
 
 
 class Labeller:
-    """Two searches over one model's posteriors."""
+    """The model's whole joint decoding, and a beam search without language model."""
 
-    def __init__(self, model: Model, lm: LanguageModel, options: DecodeOptions) -> None:
-        self.model = model
-        labels = model.vocabulary.labels
-        self.with_lm, self.without = Decoder(labels, lm=lm, options=options), Decoder(labels)
+    def __init__(self, model: str, lm: Path) -> None:
+        self.recognizer = load(model, lm=lm)
+        self.plain = Decoder(self.recognizer.model.vocabulary.labels)
 
-    @torch.inference_mode()
     def label(self, samples: Samples) -> tuple[str, float]:
         """Samples [S] -> text and confidence, 0..1."""
-        output = self.model(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
-        log_probs = output.log_probs[0].numpy()
-        best, plain = self.with_lm.decode(log_probs)[0], self.without.decode(log_probs)[0]
+        best = self.recognizer.transcribe(samples)
+        plain = self.plain.decode(self.recognizer.log_probs([samples])[0])[0]
         if not best.words or not plain.text:
             return best.text, 0.0
         sure = float(np.mean([word.confidence for word in best.words]))
@@ -53,11 +48,8 @@ class Labeller:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("manifest", type=Path)
-    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--model", required=True)
     parser.add_argument("--lm", type=Path, required=True, help="language model")
-    parser.add_argument("--lm-weight", type=float, default=0.6, help="factor (default: %(default)s)")
-    parser.add_argument("--word-bonus", type=float, default=2.0, help="nats (default: %(default)s)")
-    parser.add_argument("--unknown-penalty", type=float, default=-12.0, help="nats (default: %(default)s)")
     parser.add_argument(
         "--keep", type=float, default=0.6, help="share of the clips, surest first (default: %(default)s)"
     )
@@ -68,10 +60,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.check and arguments.output is None:
         parser.error("name an --output, or --check")
-    options = DecodeOptions(
-        lm_weight=arguments.lm_weight, word_bonus=arguments.word_bonus, unknown_penalty=arguments.unknown_penalty
-    )
-    labeller = Labeller(load_model(arguments.model), LanguageModel.read(arguments.lm), options)
+    labeller = Labeller(arguments.model, arguments.lm)
     better = {json.loads(line)["id"] for line in arguments.skip.open(encoding="utf-8")} if arguments.skip else set()
     lines = [
         line for line in read_manifest(arguments.manifest) if arguments.corpus in (None, line.fields.get("corpus"))
