@@ -14,7 +14,7 @@
 It passes if it is at least threshold + growth * log(entities): a long list has something similar to everything.
 
 Phones are compared with the best labels and not with those of a text's words, because these are often no words at all
-where an unknown name was said. The weights are those of a logistic regression (recipes/starter/phones_sweep.py).
+where an unknown name was said. The weights are those of a logistic regression (`asrbias tune`).
 Places come from the list's sounds (pronunciations.py), or are those of entities that something else proposes, such as
 a search that pays for them; these are looked for with less to go by, since they are few.
 """
@@ -50,7 +50,7 @@ class EvidenceError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class EvidenceOptions:
-    """Weights tuned on speech/dev by recipes/starter/phones_sweep.py. Raises EvidenceError for a value out of range."""
+    """Weights tuned on speech/dev by `asrbias tune` (docs/tuning.md). Raises EvidenceError for a value out of range."""
 
     threshold: float = 3.4  # nats, for a list of one
     growth: float = 1.39  # nats per e-fold of the list's size
@@ -145,7 +145,7 @@ class Evidence:
         contexts = self.places(unbiased, spots, subwords, pronounced)
         both = [spot for spot in spots if spot in places and spot in contexts]
         return [
-            self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted, _is_written(spot, biased))
+            self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted, is_written(spot, biased))
             for spot in both
         ]
 
@@ -240,7 +240,7 @@ class Evidence:
         return best
 
 
-def _is_written(spot: Spot, biased: Hypothesis | None) -> bool:
+def is_written(spot: Spot, biased: Hypothesis | None) -> bool:
     """Whether a word of the entity is in at least half of the place, or has half of its own frames there."""
     if biased is None:
         return False

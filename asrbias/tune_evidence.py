@@ -1,0 +1,141 @@
+"""Weights of the evidence (evidence.py), fitted on held-out speech.
+
+Every place where a listed entity may have been said is a claim, right if the entity is the utterance's own. A logistic
+regression over the claims gives the weights, in units of the first (the phones'). `nats` is their cross-entropy on
+speakers that they were not fitted to: it tells settings apart that change what is weighed, and needs no threshold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, PACE, Claim, EvidenceOptions
+
+Array = npt.NDArray[np.float64]
+# Columns of what a claim is weighed by, and the options that weigh them; evidence.py says what they are.
+NAMES = ("phone_weight", "rarity_weight", "pace_weight", "letter_weight", "subword_weight", "context_weight", "heard",
+         "attended_weight", "written")  # fmt: skip
+BY_SOUND = 4  # columns that need no look at the subwords
+WRITTEN = NAMES.index("written")
+FEWEST = 20  # right claims, with fewer of which nothing is fitted
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The claims of an utterance."""
+
+    claims: tuple[Claim, ...]
+    size: int  # of the list
+    inputs: Array  # [claims, NAMES]
+
+
+@dataclass(frozen=True, eq=False)
+class Evidences:
+    """All claims that weights are fitted to."""
+
+    inputs: Array  # [claims, NAMES, -log(size), 1]
+    right: Array  # [claims] 1 or 0
+    fold: npt.NDArray[np.int64]  # [claims] the part of the speakers that it belongs to
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """The result of a fit."""
+
+    weights: EvidenceOptions  # the threshold where right and wrong are equally likely
+    nats: float  # a thousandth, a claim: cross-entropy on the speakers of the other parts
+    claims: int
+    right: int
+
+
+def inputs(claims: Sequence[Claim], size: int) -> Array:
+    """[claims, NAMES]; `written` is filled in by `told`."""
+    rows = []
+    for claim in claims:
+        spot = claim.spot
+        pace = math.log((spot.last + 1 - spot.first) / (spot.phones * PACE))
+        subwords, context = max(LEAST, claim.subwords), max(LEAST, claim.context)
+        rows.append((spot.fit, spot.rarity, -pace * pace, claim.letters, subwords, context, float(claim.heard),
+                     claim.attended, float(claim.written)))  # fmt: skip
+    return np.array(rows, float).reshape(len(rows), len(NAMES))
+
+
+def told(given: Array, written: npt.NDArray[np.bool_]) -> Array:
+    """The inputs with what a search writes."""
+    if not written.any():
+        return given
+    made: Array = given.copy()
+    made[:, WRITTEN] = written
+    return made
+
+
+def weigh(given: Array, weights: EvidenceOptions, size: int) -> Array:
+    """[claims] the evidence above the threshold, nats; -inf for what evidence.py would not look at."""
+    w = np.array([getattr(weights, name) for name in NAMES])
+    threshold = weights.threshold + weights.growth * math.log(max(1, size))
+    least = threshold - weights.heard - weights.written - HOPE - weights.attended_weight * MOST_ATTENDED
+    looked_at = given[:, :BY_SOUND] @ w[:BY_SOUND] >= least
+    return np.where(looked_at, given @ w - threshold, -np.inf)
+
+
+def fold_of(speakers: Sequence[str], folds: int) -> npt.NDArray[np.int64]:
+    """[utterances] speakers dealt out in order of their names, each in one part."""
+    return np.asarray(np.unique(speakers, return_inverse=True)[1] % folds, np.int64)
+
+
+def gather(rows: Sequence[tuple[Weighed, Sequence[bool], int]]) -> Evidences:
+    """From utterances: the claims, which of them are right, and the utterance's part."""
+    some = [one.inputs for one, _, _ in rows]
+    ends = [np.repeat([[-math.log(one.size), 1.0]], len(one.claims), axis=0) for one, _, _ in rows if one.claims]
+    made = np.concatenate(some) if some else np.zeros((0, len(NAMES)))
+    tail = np.concatenate(ends) if ends else np.zeros((0, 2))
+    right = np.array([value for _, rights, _ in rows for value in rights], float)
+    fold = np.array([fold for one, _, fold in rows for _ in one.claims], np.int64)
+    return Evidences(np.hstack([made, tail]), right, fold)
+
+
+def fit(found: Evidences, start: EvidenceOptions) -> Fitted | None:
+    """Weights in place of those of `start`; None where there are too few right claims for it."""
+    if found.right.sum() < FEWEST or len(np.unique(found.fold)) < 2:
+        return None
+    held_out = np.empty(len(found.right))
+    for fold in np.unique(found.fold):
+        some = found.fold != fold
+        held_out[~some] = found.inputs[~some] @ regress(found.inputs[some], found.right[some])
+    logs = np.logaddexp(0, np.where(found.right > 0, -held_out, held_out)).mean()
+    weights = _options(regress(found.inputs, found.right), start)
+    return Fitted(weights=weights, nats=1000 * float(logs), claims=len(held_out), right=int(found.right.sum()))
+
+
+def fit_without(found: Evidences, fold: int, start: EvidenceOptions) -> EvidenceOptions:
+    """Weights fitted to all speakers but those of one part."""
+    some = found.fold != fold
+    return _options(regress(found.inputs[some], found.right[some]), start)
+
+
+def _options(weights: Array, start: EvidenceOptions) -> EvidenceOptions:
+    first = weights[0] if weights[0] > 0 else 1.0
+    given: dict[str, Any] = {
+        name: max(0.0, round(float(value / first), 3)) for name, value in zip((*NAMES, "growth"), weights, strict=False)
+    }
+    return replace(start, threshold=round(float(-weights[-1] / first), 3), **given)
+
+
+def regress(x: Array, y: Array) -> Array:
+    """Logistic regression by Newton's method, with a little ridge; the last column of x is 1. [claims, F] -> [F]"""
+    scale = x.std(0) + (x.std(0) == 0)
+    x, weights = x / scale, np.zeros(x.shape[1])
+    for _ in range(30):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        slope = x.T @ (p - y) + weights
+        step = np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + np.eye(len(weights)), slope)
+        weights -= step
+        if abs(step).max() < 1e-6:
+            break
+    return np.asarray(weights / scale)
