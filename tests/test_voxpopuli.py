@@ -1,0 +1,293 @@
+"""recipes/voxpopuli: every stage on a miniature release in the real format, served over HTTP on loopback."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from tests.corpus_server import CorpusServer, serve
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
+
+from corpus.config import Config
+from corpus.download import DownloadError, DownloadOptions
+from corpus.errors import RecipeError
+from corpus.rare import names_in, rare_words
+from voxpopuli.annotations import read_annotations
+from voxpopuli.run import VoxPopuli
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+QUICK = DownloadOptions(attempts=3, wait=0.0, timeout=10.0, reserve=0)
+RATE = 16_000
+COLUMNS = (
+    "session_id", "id_", "original_text", "normed_text", "speaker_id", "start_time", "end_time", "split", "gender",
+    "vad", "is_gold_transcript", "accent",
+)  # fmt: skip
+TEXTS = (
+    "Madam President, I thank Mrs Ashton for the report on the budget.",
+    "The committee met Mr Barroso in Strasbourg, and the vote was close.",
+    "We have to speak with Kyiv about the energy we need.",
+    "The report of Mr van Rompuy was read in the house today.",
+    "I thank the committee, and I thank Mrs Ashton and the house.",
+    "The budget of the committee was read, and the vote is today.",
+)
+TINY = """
+[machine]
+device = "cpu"
+workers = 1
+[download]
+base_url = "URL"
+years = [2009, 2010]
+[entities]
+common_words = 10
+distractors = 20
+[lm]
+order = 2
+prune = []
+[tokens]
+size = 40
+[base]
+layers = 4
+dim = 16
+heads = 2
+subword-layers = [1, 3]
+phone-layer = 2
+steps = 2
+warmup = 1
+seconds = 8.0
+evaluate-every = 2
+[bank]
+hours = 1.0
+passes = 1
+[bottleneck]
+phone-layer = 2
+phone-middle = [1]
+[sentences]
+count = 60
+[spelling]
+steps = 3
+warmup = 1
+seconds = 8.0
+text-seconds = 10.0
+evaluate-every = 3
+[adapter]
+steps = 3
+seconds = 10.0
+dim = 16
+heads = 2
+evaluate-every = 3
+workers = 0
+[lists]
+kinds = ["rare", "names"]
+sizes = [2, 4]
+[transcribe]
+beam = 4
+[score]
+resamples = 20
+"""
+Row = dict[str, str]
+
+
+def row(session: str, number: int, split: str, text: str, vad: object, **other: str) -> Row:
+    values = {
+        "session_id": session, "id_": f"en_{session[:8]}-09:0{number}:00_{number}", "original_text": text,
+        "normed_text": text.lower(), "speaker_id": f"s{number}", "start_time": "0", "end_time": "1", "split": split,
+        "gender": ("female", "male")[number % 2], "vad": repr(vad), "is_gold_transcript": "True", "accent": "None",
+    }  # fmt: skip
+    return values | other
+
+
+def annotation_file(rows: list[Row], extra: str = "") -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, delimiter="|", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return gzip.compress((out.getvalue() + extra).encode())
+
+
+def recording(seed: int, seconds: float = 14.0) -> bytes:
+    """Tones that change four times a second, as Ogg Vorbis."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(int(RATE / 4)) / RATE
+    parts = [np.sin(2 * np.pi * draw.uniform(200, 3000) * time) for _ in range(int(seconds * 4))]
+    wave = 0.3 * np.concatenate(parts) + 0.01 * draw.standard_normal(len(parts) * len(time))
+    out = io.BytesIO()
+    soundfile.write(out, wave.astype(np.float32), RATE, format="OGG", subtype="VORBIS")
+    return out.getvalue()
+
+
+def tar(files: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def release() -> dict[str, bytes]:
+    """The paths of dl.fbaipublicfiles.com/voxpopuli, as far as the recipe takes them."""
+    sessions = ("20090112-0900-PLENARY-3", "20100113-0900-PLENARY-7")
+    audio = {name: {f"original/{name[:4]}/{name}_original.ogg": recording(i)} for i, name in enumerate(sessions)}
+    rows = []
+    for session in sessions:
+        for number, text in enumerate(TEXTS):
+            split = "train" if number < 4 else ("dev", "test")[number - 4]
+            start = 2.0 * number
+            rows.append(row(session, number, split, text, [(start, start + 1.25), (start + 1.5, start + 2.0)]))
+    bad = [
+        row(sessions[0], 6, "train", "", [(0.0, 1.0)]),
+        row(sessions[0], 7, "train", "No times here.", [(3.0, 2.0)]),
+        row(sessions[0], 8, "train", "After the end.", [(900.0, 902.0)]),
+        row(sessions[0], 9, "invalid", "Of no split.", [(0.0, 1.0)]),
+        row("20091231-0900-PLENARY-1", 0, "train", "Of a session that is missing.", [(0.0, 1.0)]),
+        row(sessions[0], 0, "train", "The same again.", [(0.0, 1.0)]),
+        row(sessions[0], 5, "train", "Far too short.", [(0.0, 0.1)], id_="short"),
+    ]
+    accented = [row(sessions[0], 3, "test", TEXTS[3], [(1.0, 3.0)], accent="en_pl", normed_text="", id_="accented")]
+    return {
+        "/annotations/asr/asr_en.tsv.gz": annotation_file(rows + bad, 'lost|"quotation|mark\n'),
+        "/annotations/asr/asr_en_accented.tsv.gz": annotation_file(accented),
+        **{f"/audios/original_{name[:4]}.tar": tar(files) for name, files in audio.items()},
+    }
+
+
+@pytest.fixture
+def server() -> Iterator[CorpusServer]:
+    with serve(release()) as running:
+        yield running
+
+
+def recipe(server: CorpusServer, folder: Path, more: str = "") -> VoxPopuli:
+    config = folder / "tiny.toml"
+    config.write_text(TINY.replace("URL", server.url) + more)
+    return VoxPopuli(folder / "work", Config(RECIPES / "voxpopuli" / "config.toml", config), QUICK)
+
+
+def lines(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def test_all_stages_from_the_archives_to_the_table(
+    server: CorpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a connection that is cut on the way and a wrong checksum; then everything again, which does nothing."""
+    work = tmp_path / "work"
+    archive = "/audios/original_2009.tar"
+    server.cut_after[archive] = [5_000, 3_000]
+    wrong = f'[checksums]\n"original_2010.tar" = "sha256:{"0" * 64}"\n'
+    with pytest.raises(DownloadError, match=r"original_2010.tar: its sha256 is .*, but was given 0000.*set aside"):
+        recipe(server, tmp_path, wrong).stages().run()
+    assert not (work / "done" / "download.json").exists() and not (work / "manifests").exists()
+    recipe(server, tmp_path).stages().run()
+    sent = dict(server.sent)
+    assert sent[archive] == len(server.files[archive]), "no byte comes twice"
+    assert sent == {path: len(data) * (1 + ("2010" in path)) for path, data in server.files.items()}
+
+    table = (work / "results" / "table.md").read_text()
+    assert "| test | rare | none |" in table and "| accented | names | own + 4 |" in table
+    assert (work / "model" / "adapter.safetensors").is_file() and (work / "lm.npz").is_file()
+    asked = len(server.requests)
+    capsys.readouterr()
+    recipe(server, tmp_path).stages().run()
+    assert capsys.readouterr().err.count("nothing to do") == 7
+    assert len(server.requests) == asked and server.sent == sent
+
+
+def prepared(server: CorpusServer, folder: Path) -> Path:
+    recipe(server, folder).stages().run(["download", "prepare"])
+    return folder / "work"
+
+
+def test_segments_are_the_stretches_of_the_recording(server: CorpusServer, tmp_path: Path) -> None:
+    work = prepared(server, tmp_path)
+    first = lines(work / "manifests" / "train.jsonl")[1]
+    whole, _ = soundfile.read(work / "raw_audios/original/2009/20090112-0900-PLENARY-3_original.ogg", dtype="int16")
+    cut, rate = soundfile.read(work / "manifests" / str(first["audio"]), dtype="int16")
+    stretches = (whole[int(2.0 * RATE) : int(3.25 * RATE)], whole[int(3.5 * RATE) : int(4.0 * RATE)])
+    assert rate == RATE and np.array_equal(cut, np.concatenate(stretches))
+    assert first["id"] == "20090112-0900-PLENARY-3-en_20090112-09:01:00_1" and first["duration"] == 1.75
+
+
+def test_manifests_have_entities_and_what_scores_group_by(server: CorpusServer, tmp_path: Path) -> None:
+    work = prepared(server, tmp_path)
+    splits = {name: lines(work / "manifests" / f"{name}.jsonl") for name in ("train", "dev", "test", "accented")}
+    assert [len(rows) for rows in splits.values()] == [8, 2, 2, 1]
+    dev, accented = splits["dev"][0], splits["accented"][0]
+    assert dev["text"] == "i thank the committee and i thank missus ashton and the house"
+    assert dev["names"] == ["Ashton"] and set(dev["entities"]) >= {"Ashton"}  # type: ignore[call-overload]
+    assert accented["names"] == ["van Rompuy"] or accented["names"] == ["Rompuy"]
+    assert (accented["accent"], accented["gender"], dev["accent"]) == ("en_pl", "male", "None")
+    spoken = {phrase for name in ("dev", "test", "accented") for line in splits[name] for phrase in line["rare"]}  # type: ignore[attr-defined]
+    offered = (work / "manifests" / "distractors-rare.txt").read_text().split()
+    assert offered and not set(offered) & spoken
+
+
+def test_unusable_lines_are_counted_and_named(
+    server: CorpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = prepared(server, tmp_path)
+    whys = [str(line["why"]) for line in lines(work / "manifests" / "unusable.jsonl")]
+    for expected in (
+        "it has no text", "its vad", "beyond the end of its recording", "its split 'invalid'", "there is no recording",
+        "its id is that of an earlier line", "0.10 s are not 0.2 to 30 s", "it has 2 columns, not 12",
+    ):  # fmt: skip
+        assert sum(expected in why for why in whys) == 1, expected
+    assert len(whys) == 8
+    assert "8 lines left out" in capsys.readouterr().err
+
+
+def test_a_stray_quotation_mark_costs_one_line(tmp_path: Path) -> None:
+    good = row("20090112-0900-PLENARY-3", 1, "train", 'He said "no", and "no" again.', [(0.0, 1.0)])
+    path = tmp_path / "asr_en.tsv.gz"
+    path.write_bytes(gzip.compress(gzip.decompress(annotation_file([])) + b'a|"b|c\n' + _body([good])))
+    segments, unusable = read_annotations(path)
+    assert [segment.original for segment in segments] == ['He said "no", and "no" again.'] and len(unusable) == 1
+
+
+def _body(rows: list[Row]) -> bytes:
+    return gzip.decompress(annotation_file(rows)).split(b"\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no gzip", "cannot be read .*download it anew"),
+        (gzip.compress(b"id\ttext\n"), "has no column 'session_id' .*official release"),
+        (annotation_file([])[:-9], "cannot be read .*download it anew"),
+    ],
+)
+def test_an_annotation_file_that_is_none(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "a.tsv.gz").write_bytes(content)
+    with pytest.raises(RecipeError, match=message):
+        read_annotations(tmp_path / "a.tsv.gz")
+
+
+def test_names_are_capitalised_runs_inside_sentences() -> None:
+    def names(original: str, text: str) -> list[str]:
+        return names_in(original, text, frozenset("the european union of and said i mister".split()))
+
+    text = "today mister van rompuy of the european union met josé manuel barroso in kyiv thanks said ashton"
+    original = "Today Mr van Rompuy, of the European Union, met José Manuel Barroso in Kyiv. Thanks, said Ashton."
+    assert names(original, text.replace("josé", "jose")) == ["van Rompuy", "José Manuel Barroso", "Kyiv", "Ashton"]
+    assert rare_words("the union met kyiv kyiv", frozenset(["the", "met"])) == ["union", "kyiv"]
+
+
+def test_settings_that_are_none(tmp_path: Path, server: CorpusServer) -> None:
+    with pytest.raises(RecipeError, match=r"has a table \[lsm\]; the tables are adapter, bank"):
+        recipe(server, tmp_path, "[lsm]\norder = 3\n")
+    (tmp_path / "odd.toml").write_text("[download]\nyear = [2009]\n")
+    odd = Config(RECIPES / "voxpopuli" / "config.toml", tmp_path / "odd.toml")
+    with pytest.raises(RecipeError, match=r"\[download\] has 'year'; its settings are base_url, keep_archives"):
+        VoxPopuli(tmp_path, odd)
