@@ -93,7 +93,7 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
     full = Setup(options=_options(arguments.options, folder), lm=lm is not None)
     phones = recognizer.model.encoder.config.phones > 0
     techniques = usable(full, lm=lm is not None, phones=phones, adapter=recognizer.model.adapter is not None)
-    settings = make_settings(full, techniques, _alone(arguments.alone, full))
+    settings = make_settings(full, techniques, read_alone(arguments.alone, full))
     settings = only(settings, arguments.only) if arguments.only is not None else settings
     runs = Runs(
         arguments.output,
@@ -183,7 +183,7 @@ def _options(given: Path | None, folder: Path) -> JointOptions:
     return JointOptions.from_json(_read(path)) if given or path.is_file() else JointOptions()
 
 
-def _alone(path: Path | None, full: Setup) -> dict[str, Setup]:
+def read_alone(path: Path | None, full: Setup) -> dict[str, Setup]:
     """Technique -> `full` with the options that its file gives it alone."""
     if path is None:
         return {}

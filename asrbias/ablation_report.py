@@ -42,10 +42,11 @@ def cells(table: Table) -> Cells:
     """The header, then a row a setting."""
     chosen = columns(table)
     head = ("setting", *(NAMES[rate] + (f" against {other}" if other else "") for rate, other in chosen))
-    return [head, *((row.setting.name, *(_cell(row, rate, other) for rate, other in chosen)) for row in table.rows)]
+    return [head, *((row.setting.name, *(cell(row, rate, other) for rate, other in chosen)) for row in table.rows)]
 
 
-def _cell(row: Row, rate: str, other: str | None) -> str:
+def cell(row: Row, rate: str, other: str | None) -> str:
+    """A rate of a row, or its difference to another setting, as a table shows it."""
     found = row.rates[rate] if other is None else row.against.get(other, {}).get(rate)
     if found is None or found.value is None:
         return "–"
@@ -92,7 +93,7 @@ def _steps(table: Table) -> Iterable[str]:
     for row in table.rows:
         base = row.setting.base
         if base not in (None, NONE, ALL):
-            f1, wer = _cell(row, "f1", base), _cell(row, "wer", base)
+            f1, wer = cell(row, "f1", base), cell(row, "wer", base)
             yield f"{table.condition}: {row.setting.name} against {base}: F1 {f1}, WER {wer}"
 
 

@@ -60,3 +60,19 @@ def test_voices_and_sentences_are_not_those_of_training() -> None:
     assert not set(heldout.TEMPLATES) & set(sentences.TEMPLATES)
     assert len(set(heldout.TEMPLATES)) == len(heldout.TEMPLATES)
     assert voices.Espeak().variants == voices.VARIANTS
+
+
+def test_names_that_every_sentence_was_made_without(shared: Path) -> None:
+    lines = [{"entities": ["Marchetti", "goats", "Castro County", "Boston"]}]  # in lower case, two words, heard: not used
+    for split in ("dev", "test"):
+        folder = shared / "speech" / split
+        folder.mkdir()
+        folder.joinpath("manifest.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    names = heldout.Names.excluded(shared, heldout.heard_words(shared, []), seed=1)
+    stock = list(names.by_kind["first"])
+    assert stock.count("Marchetti") == stock.count("Okonkwo") == 2  # of dev and test, and of held_out_names.txt
+    assert not {"goats", "Castro County", "Boston", "Anna"} & set(stock)
+    excluded = sentences.Exclusion.read(manifests=[shared / "speech/dev/manifest.jsonl"])
+    assert all(excluded.found_in(name) for name in stock)
+    names.take("last")
+    assert len(names.by_kind["place"]) == len(stock) - 1

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,19 @@ def contestants(tuned: Path, ours: Path | None, lm: bool) -> list[Contestant]:
     return found
 
 
-def row(name: str, score: Score, first: Score, options: BootstrapOptions) -> dict[str, Any]:
-    """The figures of a system, their intervals, and the differences `first` minus it."""
+def row(name: str, score: Score, ours: Mapping[str, Score], options: BootstrapOptions) -> dict[str, Any]:
+    """The figures of a system, their intervals, and the differences of each of ours minus it."""
     own = intervals(score.utterances, options)
-    _, _, pairs = compare(first.utterances, score.utterances, options)
+    minus = {}
+    for other, theirs in ours.items():
+        _, _, pairs = compare(theirs.utterances, score.utterances, options)
+        minus[other] = {p.metric: [p.difference, p.interval.low, p.interval.high] for p in pairs}
     return {
         "name": name,
         **figures(score),
         "intervals": {metric: [i.low, i.high] for metric, i in own.items()},
-        "first_minus": {p.metric: [p.difference, p.interval.low, p.interval.high] for p in pairs},
+        "first_minus": next(iter(minus.values())),
+        "ours_minus": minus,
     }
 
 
@@ -73,7 +77,8 @@ def table(results: Results, everyone: Sequence[Contestant], counts: Sequence[int
     found: dict[str, Any] = {}
     for condition in conditions:
         scores = {one.name: results.score(one, condition) for one in everyone}
-        rows = [row(name, score, scores[everyone[0].name], options) for name, score in scores.items()]
+        ours = {one.name: scores[one.name] for one in everyone if one.system == "ours"}
+        rows = [row(name, score, ours, options) for name, score in scores.items()]
         for one, entry in zip(everyone, rows, strict=True):
             entry["options"] = dict(one.options_for(condition))
             if not condition.own:

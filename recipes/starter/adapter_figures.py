@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from asrbias.joint import JointOptions
 from asrbias.phones import PHONES, pronounce
 from asrbias.recognizer import Posteriors, Recognizer, find_model, load, own_decode_options
 from asrbias.score import Score, score
-from asrbias.significance import BootstrapOptions, compare
+from asrbias.significance import BootstrapOptions, Comparison, compare
 from asrbias.text import normalise
 
 ALIKE = 10  # look-alikes of each entity
@@ -46,6 +46,11 @@ class Speech:
     heard: list[Posteriors]
     texts: list[str]
     own: list[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, recognizer: Recognizer, heard: list[Posteriors], corpus: Corpus) -> Speech:
+        texts = [str(line.fields["text"]) for line in corpus.lines]
+        return cls(recognizer, heard, texts, [corpus.own(line) for line in corpus.lines])
 
     def greedy(self, matrices: Sequence[np.ndarray]) -> list[str]:
         found = []
@@ -63,15 +68,40 @@ class Speech:
         return score(self.texts, texts, entities=own, lists=phrases)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What the adapter does with lists of one kind."""
+
+    name: str
+    changes: Mapping[str, Comparison]  # by metric: first with it, second without
+    false_hits: tuple[int, int]  # without, with
+    words: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        parts = [
+            f"{name} {one.second:.2f} -> {one.first:.2f} ({one.interval.low:+.2f} to {one.interval.high:+.2f})"
+            for name, one in ((name, self.changes[name]) for name in ("wer", "f1") if name in self.changes)
+        ]
+        return f"[b]{self.name}[/b] {', '.join(parts)}, false hits {self.false_hits[0]} -> {self.false_hits[1]}{self.note}"
+
+
 def main() -> None:
     arguments = parse()
     console = Console()
     speech, corpus = read(arguments)
+    for one in figures(speech, corpus, arguments.sizes, names=arguments.names, seen=arguments.seen):
+        console.print(str(one), highlight=False)
+
+
+def figures(
+    speech: Speech, corpus: Corpus, sizes: Sequence[int], *, names: Sequence[Path] = (), seen: Path | None = None
+) -> Iterator[Figures]:
+    """Lists with an utterance's own entities, distractors alone, look-alikes; with `seen`, entities that are not in it."""
     base = speech.greedy([one.log_probs for one in speech.heard])
-    conditions = [*(Condition(count=n) for n in arguments.sizes), Condition(count=max(arguments.sizes), own=False)]
+    conditions = [*(Condition(count=n) for n in sizes), Condition(count=max(sizes), own=False)]
     named = {str(one): list(corpus.lists(one)) for one in conditions}
-    among = [*corpus.distractors, *names(arguments.names)]
-    alike = look_alikes(speech.own, among)
+    alike = look_alikes(speech.own, [*corpus.distractors, *read_names(names)])
     named["own entities and look-alikes"] = [
         EntityList([*own, *others]) for own, others in zip(speech.own, alike, strict=True)
     ]
@@ -81,32 +111,31 @@ def main() -> None:
         texts = speech.greedy(
             [one.log_probs if one else heard.log_probs for one, heard in zip(told, speech.heard, strict=True)]
         )
-        console.print(f"[b]{name}[/b] " + row(speech, base, texts, speech.own, lists), highlight=False)
-        if name == str(conditions[0]):
+        first, note = name == str(conditions[0]), ""
+        if first:
             right, frames = attention(speech, told, lists)
-            console.print(f"  most attended entity is the spoken one in {right:.1f} % of {frames} frames of entities")
-            if arguments.seen:
-                unseen = not_in(arguments.seen, speech.own)
-                console.print(f"  {sum(map(len, unseen))} entities not in {arguments.seen.name}: "
-                              + row(speech, base, texts, unseen, None))  # fmt: skip
+            note = f"; most attended entity is the spoken one in {right:.1f} % of {frames} frames of entities"
+        yield measure(name, speech, base, texts, speech.own, lists, note)
+        if first and seen is not None:
+            unseen = not_in(seen, speech.own)
+            name = f"the {sum(map(len, unseen))} of these entities that are in no text it was trained on"
+            yield measure(name, speech, base, texts, unseen, None)
 
 
-def row(
+def measure(
+    name: str,
     speech: Speech,
     base: Sequence[str],
     texts: Sequence[str],
     own: Sequence[tuple[str, ...]],
     lists: Sequence[EntityList] | None,
-) -> str:
-    """WER and F1 with and without, and their differences' intervals; false hits."""
+    note: str = "",
+) -> Figures:
+    """Texts with the adapter against those without it."""
     with_it, without = (speech.score(one, own, lists) for one in (texts, base))
     found = {one.metric: one for one in compare(with_it.utterances, without.utterances, BootstrapOptions())[2]}
-    parts = [
-        f"{name} {one.second:.2f} -> {one.first:.2f} ({one.interval.low:+.2f} to {one.interval.high:+.2f})"
-        for name, one in ((name, found[name]) for name in ("wer", "f1") if name in found)
-    ]
     hits = (without.totals.entities.false_hits, with_it.totals.entities.false_hits)
-    return f"{', '.join(parts)}, false hits {hits[0]} -> {hits[1]}"
+    return Figures(name=name, changes=found, false_hits=hits, words=with_it.totals.wer.ref_words, note=note)
 
 
 def attention(
@@ -169,7 +198,7 @@ def letters(form: str) -> str:
     return "".join(chr(64 + NUMBER[p]) for some in said if some for p in some[0])
 
 
-def names(paths: Sequence[Path]) -> list[str]:
+def read_names(paths: Sequence[Path]) -> list[str]:
     return [line.strip() for path in paths for line in gzip.open(path, "rt", encoding="utf-8") if line.strip()]
 
 
@@ -180,16 +209,20 @@ def not_in(text: Path, own: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(p for p in phrases if not set(normalise(p).split()) & known) for phrases in own]
 
 
+def adapting(model: str | Path) -> Recognizer:
+    """The model with its adapter as it is used, without a language model."""
+    tuned = own_decode_options(find_model(model)) or JointOptions()
+    options = JointOptions(decode=tuned.decode, adapter=tuned.adapter or AdapterOptions())
+    return load(model, lm=None, decode=options)
+
+
 def read(arguments: argparse.Namespace) -> tuple[Speech, Corpus]:
     corpus = Corpus.read(arguments.manifest, arguments.distractors, max(arguments.sizes))
-    tuned = own_decode_options(find_model(arguments.model)) or JointOptions()
-    options = JointOptions(decode=tuned.decode, adapter=tuned.adapter or AdapterOptions())
-    recognizer = load(arguments.model, lm=None, decode=options)
+    recognizer = adapting(arguments.model)
     heard = []
     for line in track(corpus.lines, "encoding", console=Console(stderr=True)):
         heard += recognizer.posteriors([recognizer.samples(line.audio)])
-    texts = [str(line.fields["text"]) for line in corpus.lines]
-    return Speech(recognizer, heard, texts, [corpus.own(line) for line in corpus.lines]), corpus
+    return Speech.of(recognizer, heard, corpus), corpus
 
 
 def parse() -> argparse.Namespace:

@@ -6,7 +6,9 @@ Writes OUT/manifest.jsonl, its recordings, and OUT/distractors.txt (names of the
 
 Voices: variants of espeak-ng that voices.py does not train with (its accents are all in use). Sentences: those of
 heldout_templates.txt. Names: of SHARED/text, no word of which is in the texts of SHARED (speech/train and text), nor in
-those of the shards named by --trained, which training heard.
+those of the shards named by --trained, which training heard. Where the shards are gone, --excluded: the names are words
+that sentences.py leaves out of every sentence it makes, for voices, spelling text and adapter alike (held_out_names.txt and
+the one-word capitalised entities of speech/dev and speech/test), as far as no text of SHARED has them; each is said twice.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from sentences import SOURCES, Exclusion, Sentence, SentenceMaker, fold, words_of
+from sentences import HELD_OUT, SOURCES, Exclusion, Sentence, SentenceMaker, fold, usable, words_of
 from synthesize import spoken, trim
 from voices import RATE, VARIANTS, Espeak, Samples
 
@@ -51,6 +53,19 @@ class Names:
             random.Random(f"{seed}/{kind}").shuffle(free)
             kept[kind] = free
         return cls(kept)
+
+    @classmethod
+    def excluded(cls, shared: Path, heard: frozenset[str], seed: int) -> Names:
+        """Words that no sentence was made with; one stock for all kinds, in two random orders."""
+        phrases = [line for line in HELD_OUT.read_text("utf-8").splitlines() if not line.startswith("#")]
+        for split in ("dev", "test"):
+            for line in (shared / "speech" / split / "manifest.jsonl").read_text("utf-8").splitlines():
+                phrases += json.loads(line)["entities"]
+        named = {phrase for phrase in phrases if len(phrase) >= SHORTEST and phrase[0].isupper()}
+        free = sorted(n for n in named if len(words_of(n)) == 1 and usable(f"{n} {n}") and heard.isdisjoint(words_of(n)))
+        generator = random.Random(f"{seed}/excluded")
+        stock = [name for _ in range(2) for name in generator.sample(free, len(free))]
+        return cls(dict.fromkeys(("first", "last", "place"), stock))
 
     def take(self, kind: str) -> str:
         """The next one; each is used once."""
@@ -107,6 +122,7 @@ def main() -> None:
     parser.add_argument("shared", type=Path, help="folder with speech/ and text/")
     parser.add_argument("out", type=Path)
     parser.add_argument("--trained", type=Path, nargs="*", default=[], help="manifests of the shards of all trainings")
+    parser.add_argument("--excluded", action="store_true", help="say names that no sentence was made with")
     parser.add_argument("--count", type=int, default=300, help="utterances (default: %(default)s)")
     parser.add_argument("--distractors", type=int, default=1000, help="names that nobody says (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1)
@@ -115,15 +131,21 @@ def main() -> None:
     heard = heard_words(args.shared, args.trained)
     names = Names.unheard(args.shared / "text", heard, args.seed)
     print({kind: len(found) for kind, found in names.by_kind.items()}, "names that training did not hear")
+    said = Names.excluded(args.shared, heard, args.seed) if args.excluded else names
     args.out.mkdir(parents=True, exist_ok=True)
     generator, rows = random.Random(args.seed), []
-    for number, sentence in enumerate(sentences(names, args.count)):
+    for number, sentence in enumerate(sentences(said, args.count)):
         path = args.out / f"heldout-{number:03d}.flac"
         speaker, seconds = record(path, sentence, generator)
         rows.append({"id": path.stem, "audio": path.name, "text": sentence.text, "entities": sentence.entities,
                      "speaker": speaker, "corpus": "synthetic", "duration": round(seconds, 3)})  # fmt: skip
-    kinds = generator.choices(list(KINDS), list(KINDS.values()), k=args.distractors)
-    texts = {"distractors.txt": "".join(fold(names.take(kind)) + "\n" for kind in kinds)}
+    spoken = {word for row in rows for entity in row["entities"] for word in words_of(entity)}
+    others: dict[str, str] = {}  # by their words: no two are one phrase
+    while len(others) < args.distractors:
+        name = names.take(generator.choices(list(KINDS), list(KINDS.values()))[0])
+        if spoken.isdisjoint(words_of(name)):
+            others.setdefault(" ".join(words_of(name)), fold(name))
+    texts = {"distractors.txt": "".join(f"{name}\n" for name in others.values())}
     texts["manifest.jsonl"] = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     for name, text in texts.items():
         temporary = args.out / f"{name}.tmp"

@@ -1,0 +1,95 @@
+"""What the contextual adapter does alone, by greedy search: recipes/starter/adapter_figures.py on speech/test.
+
+Text that the adapter was trained on is made again, for the entities that are not in it.
+
+    python recipes/results/adapter.py SHARED              # docs/results/adapter.md
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+
+import speech as decoded
+from page import ROOT, Maker, Page, parser, rows
+from speech import described, number, signed
+
+from asrbias.recognizer import Posteriors
+
+STARTER = ROOT / "recipes" / "starter"
+sys.path.append(str(STARTER))
+from adapter_figures import Figures, Speech, adapting, figures  # noqa: E402
+
+SIZES = (100, 1_000)
+TEXT = ("--count", "300000", "--names", "0.5", "--seed", "77")  # of recipes/starter/run.sh, where the adapter's sentences are made
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--seen", type=Path, help="the adapter's text, .gz (default: made again by spelling_text.py)")
+    arguments = made.parse_args()
+    data = [arguments.shared / "speech" / name for name in ("test/manifest.jsonl", "distractors.txt")]
+    maker = Maker(name="adapter", script=Path(__file__), arguments=arguments,
+                  data=[*data, STARTER / "adapter_figures.py", STARTER / "spelling_text.py"])  # fmt: skip
+    if maker.done():
+        return
+    heard = decoded.Speech.of(arguments, most=max(SIZES))
+    posteriors = [Posteriors(one.log_probs, one.phones, one.hidden) for one in heard.listen()]
+    speech = Speech.of(adapting(arguments.model), posteriors, heard.corpus)
+    names = sorted((arguments.shared / "text").glob("names-*.txt.gz"))
+    found = list(figures(speech, heard.corpus, SIZES, names=names, seen=arguments.seen or trained_text(arguments)))
+    maker.write(
+        Page(
+            name="adapter",
+            title="The contextual adapter alone",
+            blocks={"table": rows(*table(found)) + "\n" + "\n".join(f"- {one}" for one in remarks(found)) + "\n"},
+            about=(
+                f"data: `speech/test`, {described(heard)}; greedy search, no language model; lists as in docs/scoring.md, "
+                "look-alikes are the ten phrases of `distractors.txt` and `names-*.txt.gz` that sound most like each entity",
+                f"text it was trained on: `recipes/starter/spelling_text.py SHARED {' '.join(TEXT)}`",
+                "intervals: 95 %, paired bootstrap over utterances, 10,000 draws",
+            ),
+        )
+    )
+
+
+def trained_text(arguments: Namespace) -> Path:
+    """The adapter's sentences, made again where they are not in the folder."""
+    path: Path = arguments.output / f"spelling{''.join(TEXT)}.txt.gz"
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, str(STARTER / "spelling_text.py"), str(arguments.shared), *TEXT, "-o", str(path)]
+        subprocess.run(command, check=True)
+    return path
+
+
+def table(found: Sequence[Figures]) -> list[Sequence[str]]:
+    head = ("`speech/test`, greedy search", "F1 without", "with it", "difference", "WER without, %", "with it", "difference",
+            "false hits in 1,000 words: without", "with it")  # fmt: skip
+    shown: list[Sequence[str]] = [head]
+    for one in found:
+        f1, wer = one.changes.get("f1"), one.changes["wer"]
+        listed = "entities that" not in one.name  # a part of the entities is judged without a list
+        hits = [number(1000 * n / one.words) if listed else "–" for n in one.false_hits]
+        f1s = (number(f1.second), number(f1.first)) if f1 is not None else ("–", "–")
+        wers = (number(wer.second), number(wer.first), signed(wer, 2)) if listed else ("–",) * 3
+        shown.append((one.name, *f1s, signed(f1), *wers, *hits))
+    return shown
+
+
+def remarks(found: Sequence[Figures]) -> list[str]:
+    parts = [f"{one.name}{one.note}." for one in found if one.note]
+    for one in found:
+        f1, wer = one.changes.get("f1"), one.changes["wer"]
+        if wer.interval.low > 0:
+            parts.append(f"Certainly worse: {one.name}, WER {signed(wer, 2)}.")
+        if f1 is not None and f1.interval.low <= 0:
+            parts.append(f"No certain gain of F1: {one.name}, {signed(f1)}.")
+    return parts
+
+
+if __name__ == "__main__":
+    main()
