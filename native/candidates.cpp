@@ -123,7 +123,7 @@ void Search::set_floors(double lowest, double reach, double settled_reach) {
             const double begins = begins_ + word_starts_ + tracker_.class_gain(boost, most_share_, word_starts_);
             gain = std::max(closing_ + begins, std::max(speaking_, 0.0) + std::max(word_starts_, 0.0) + across_ * longest_) + gap_gain_;
             settled_gain = closing_ + word_starts_;
-            if (fusion_ && separators_inside_) gain = settled_gain = UNBOUNDED;
+            if (separators_inside_) gain = settled_gain = UNBOUNDED;  // what begins in such a token may be complete in it
         }
         floors_[kind] = static_cast<float>(std::max(lowest, std::min(reach - gain, settled_reach - settled_gain)) - SLACK);
     }
@@ -174,7 +174,7 @@ void Search::bound_gain(Candidate* c) const {
         if (across_ > 0)
             gain = std::max(gain, std::max(speaking_, 0.0) + std::max(reach.lm, 0.0) + across_ * reach.length + gap_gain_);
         c->continues = automaton_ != nullptr && (may_begin || across_ > 0);
-        if (fusion_ && reach.separators == Separators::INSIDE) gain = settled_gain = UNBOUNDED;
+        if (reach.separators == Separators::INSIDE) gain = settled_gain = UNBOUNDED;
     }
     const auto rounded_up = [](double nats) { return static_cast<float>(nats + std::abs(nats) * 1e-5); };
     c->gain = rounded_up(gain);

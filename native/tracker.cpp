@@ -122,7 +122,7 @@ Tracker::Ranking Tracker::ranking(const Match& match, int32_t word, int32_t spel
 }
 
 uint64_t Tracker::key_of(const NGram::State& history) {
-    uint64_t key = 1;
+    uint64_t key = 0x243F6A8885A308D3u;  // not small: mix() keeps small numbers apart from each other, not from their neighbours
     for (int i = 0; i < history.length; ++i) key = mix(key, static_cast<uint64_t>(history.words[i]));
     return key;
 }

@@ -109,14 +109,13 @@ class Worth:
         opens: list[object] = []
         for start in range(len(closed) + 1 if self.entities else 0):
             matched = " ".join([*closed[start:], part])
-            live = [p for p in self.pays if p.startswith(matched)]
-            if not live:
+            if not any(p.startswith(matched) for p in self.pays):
                 continue
             opens.append(matched)
             if start < len(closed):
                 opens.append(self.settled(closed[:start], gaps[:start]) - self.settled(closed, gaps))
-                wanted = any(self.weights[p] > 0 for p in live)  # what is discouraged is never boosted
-                opens.append(self.o.adaptive and wanted and sum(gaps[start:]))
+                boosts = self.o.adaptive and any(weight > 0 for weight in self.weights.values())
+                opens.append(boosts and sum(gaps[start:]))  # where all are discouraged, nobody asks
                 if self.speaker is not None and self.o.unigram:
                     opens += [self.speaker.boosted(closed[:start]), self.speaker.words(closed, start)]
         history = self.speaker.history(closed) if self.speaker is not None else ()

@@ -90,6 +90,24 @@ def test_the_class_alone_brings_a_phrase_into_the_beam(lm: LanguageModel) -> Non
     check(1, 1, [Entity("ab", weight=0.5)], o, lm)
 
 
+def test_the_past_of_a_first_word_is_not_that_of_an_unknown_one(lm: LanguageModel) -> None:
+    """<s> is the language model's word 1: "babb" at the beginning was taken for "ba bab", as the hashes of both met."""
+    o = DecodeOptions(
+        beam=5, settled_beam=0, nbest=1, top_k=3, token_threshold=1.0, phrase_threshold=2.0, beam_threshold=2.0,
+        bonus=1.0, lm_weight=0.5, word_bonus=-1.0, unknown_penalty=-5.0, unigram=1.0, list_prior=0.0,
+    )  # fmt: skip
+    check(8, 5, [Entity("babb", weight=3.0)], o, lm)
+
+
+def test_a_token_may_begin_and_complete_a_phrase() -> None:
+    """What counts as settled after it is more than what counted before."""
+    o = DecodeOptions(
+        beam=1, settled_beam=1, nbest=1, top_k=1, token_threshold=1.0, phrase_threshold=5.0, beam_threshold=2.0,
+        bonus=4.0,
+    )  # fmt: skip
+    check(26263, 7, [Entity("b", weight=0.5), Entity("ab", weight=3.0), Entity("aab aa", weight=3.0)], o, None)
+
+
 @settings(max_examples=80, deadline=None)
 @given(seed=seeds, frames=st.integers(1, 10), entities=lists, o=st.builds(DecodeOptions, **plain, **adaptive))
 def test_equals_a_plain_search_with_adaptive_boosting(
