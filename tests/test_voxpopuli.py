@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import sys
 import tarfile
 from collections.abc import Iterator
@@ -49,7 +50,7 @@ workers = 1
 base_url = "URL"
 years = [2009, 2010]
 [entities]
-common_words = 10
+common_words = 6
 distractors = 20
 [lm]
 order = 2
@@ -89,11 +90,11 @@ evaluate-every = 3
 workers = 0
 [lists]
 kinds = ["rare", "names"]
-sizes = [2, 4]
+sizes = [1, 2]
 [transcribe]
 beam = 4
 [score]
-resamples = 20
+resamples = 100
 """
 Row = dict[str, str]
 
@@ -115,7 +116,7 @@ def annotation_file(rows: list[Row], extra: str = "") -> bytes:
     return gzip.compress((out.getvalue() + extra).encode())
 
 
-def recording(seed: int, seconds: float = 14.0) -> bytes:
+def recording(seed: int, seconds: float = 24.0) -> bytes:
     """Tones that change four times a second, as Ogg Vorbis."""
     draw = np.random.default_rng(seed)
     time = np.arange(int(RATE / 4)) / RATE
@@ -144,8 +145,8 @@ def release() -> dict[str, bytes]:
     for session in sessions:
         for number, text in enumerate(TEXTS):
             split = "train" if number < 4 else ("dev", "test")[number - 4]
-            start = 2.0 * number
-            rows.append(row(session, number, split, text, [(start, start + 1.25), (start + 1.5, start + 2.0)]))
+            start = 4.0 * number
+            rows.append(row(session, number, split, text, [(start, start + 3.25), (start + 3.5, start + 4.0)]))
     bad = [
         row(sessions[0], 6, "train", "", [(0.0, 1.0)]),
         row(sessions[0], 7, "train", "No times here.", [(3.0, 2.0)]),
@@ -155,7 +156,7 @@ def release() -> dict[str, bytes]:
         row(sessions[0], 0, "train", "The same again.", [(0.0, 1.0)]),
         row(sessions[0], 5, "train", "Far too short.", [(0.0, 0.1)], id_="short"),
     ]
-    accented = [row(sessions[0], 3, "test", TEXTS[3], [(1.0, 3.0)], accent="en_pl", normed_text="", id_="accented")]
+    accented = [row(sessions[0], 3, "test", TEXTS[3], [(1.0, 5.0)], accent="en_pl", normed_text="", id_="accented")]
     return {
         "/annotations/asr/asr_en.tsv.gz": annotation_file(rows + bad, 'lost|"quotation|mark\n'),
         "/annotations/asr/asr_en_accented.tsv.gz": annotation_file(accented),
@@ -180,9 +181,10 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 
 def test_all_stages_from_the_archives_to_the_table(
-    server: CorpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: CorpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a connection that is cut on the way and a wrong checksum; then everything again, which does nothing."""
+    monkeypatch.setattr("asrbias.training.phonebank.HARDEST", math.inf)  # two updates teach nobody to hear
     work = tmp_path / "work"
     archive = "/audios/original_2009.tar"
     server.cut_after[archive] = [5_000, 3_000]
@@ -196,7 +198,7 @@ def test_all_stages_from_the_archives_to_the_table(
     assert sent == {path: len(data) * (1 + ("2010" in path)) for path, data in server.files.items()}
 
     table = (work / "results" / "table.md").read_text()
-    assert "| test | rare | none |" in table and "| accented | names | own + 4 |" in table
+    assert "| test | rare | none |" in table and "| accented | names | own + 2 |" in table
     assert (work / "model" / "adapter.safetensors").is_file() and (work / "lm.npz").is_file()
     asked = len(server.requests)
     capsys.readouterr()
@@ -215,9 +217,9 @@ def test_segments_are_the_stretches_of_the_recording(server: CorpusServer, tmp_p
     first = lines(work / "manifests" / "train.jsonl")[1]
     whole, _ = soundfile.read(work / "raw_audios/original/2009/20090112-0900-PLENARY-3_original.ogg", dtype="int16")
     cut, rate = soundfile.read(work / "manifests" / str(first["audio"]), dtype="int16")
-    stretches = (whole[int(2.0 * RATE) : int(3.25 * RATE)], whole[int(3.5 * RATE) : int(4.0 * RATE)])
+    stretches = (whole[int(4.0 * RATE) : int(7.25 * RATE)], whole[int(7.5 * RATE) : int(8.0 * RATE)])
     assert rate == RATE and np.array_equal(cut, np.concatenate(stretches))
-    assert first["id"] == "20090112-0900-PLENARY-3-en_20090112-09:01:00_1" and first["duration"] == 1.75
+    assert first["id"] == "20090112-0900-PLENARY-3-en_20090112-09:01:00_1" and first["duration"] == 3.75
 
 
 def test_manifests_have_entities_and_what_scores_group_by(server: CorpusServer, tmp_path: Path) -> None:
