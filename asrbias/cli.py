@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
 
 from asrbias import __version__
+from asrbias.errors import sentence
 
 COMMANDS = {
     "transcribe": ("asrbias.transcribe_command", "recordings to text, with a list of names"),
     "explain": ("asrbias.explain_command", "a page that shows what a list did to a recording"),
     "score": ("asrbias.score_command", "WER, U-WER and B-WER, entity precision, recall and F1"),
     "ablate": ("asrbias.ablate_command", "what each technique of biasing does, alone and together"),
+    "tune": ("asrbias.tune_command", "all weights of biasing, found on held-out speech"),
     "entities": ("asrbias.entities_command", "what a list can do: used, dropped, risky, and why"),
     "train": ("asrbias.train_command", "train a base model"),
     "train-adapter": ("asrbias.train_adapter_command", "train a contextual adapter for a frozen model"),
@@ -53,19 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             warnings.showwarning = say  # without the line of code that Python shows
             status: int = importlib.import_module(COMMANDS[parsed.command][0]).run(parsed)
             return status
-    except (ValueError, TypeError, OSError) as error:
+    except BrokenPipeError:  # whoever read the output has enough of it, as `head` has
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (else Python complains once more at its end)
+        return 141
+    except (ValueError, TypeError, OSError, MemoryError) as error:
         say(sentence(error))
         return 2
     except KeyboardInterrupt:
         say("stopped")
         return 130
-
-
-def sentence(error: Exception) -> str:
-    """What an error says, in one line; the file, not a number, leads what the system says of it."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; check the path and who may use it."
-    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

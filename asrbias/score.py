@@ -24,7 +24,7 @@ from rapidfuzz.distance import Levenshtein
 
 from asrbias.align_words import MINIMUM, Alignment, align, edits
 from asrbias.normalisation import Normaliser
-from asrbias.score_arguments import Phrases, by_id, check_same, phrases_by_id
+from asrbias.score_arguments import Phrases, by_id, check_same, durations_by_id, phrases_by_id
 from asrbias.score_entities import PhraseSet, match_entities
 from asrbias.score_results import (
     CharErrors,
@@ -93,13 +93,11 @@ def score(
         ScoreInputError: the two do not match, or a reference is empty.
     """
     options = ScoreOptions(normalisation=normalisation, wer_alignment=wer_alignment, partial=partial)
-    refs, hyps = by_id(references), by_id(hypotheses)
+    refs, hyps = by_id(references, "references"), by_id(hypotheses, "hypotheses")
     check_same(refs, hyps, partial)
     ids = [key for key in refs if key in hyps]
     true, listed = phrases_by_id(entities, list(refs), "entities"), phrases_by_id(lists, list(refs), "lists")
-    seconds: Mapping[str, float] = {}
-    if durations is not None:
-        seconds = durations if isinstance(durations, Mapping) else dict(zip(refs, durations, strict=True))
+    seconds = durations_by_id(durations, list(refs))
     utterances = [
         Utterance(
             id=key,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from asrbias.errors import sentence
 from asrbias.files import write_whole
 from asrbias.normalisation import NORMALISATIONS
 from asrbias.score import WER_ALIGNMENTS, ScoreOptions, score_utterances
@@ -44,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     more.add_argument("--seen", type=Path, metavar="FILE", help="words seen in training, a word a line")
     more.add_argument("--bonus", default="", metavar="X,X", help="the bonus of each of several runs, for the plot")
     more.add_argument("--resamples", type=int, metavar="N", help="bootstrap; default 10,000 with a baseline, else 0")
-    more.add_argument("--seed", type=int, default=0, help="of the bootstrap (default 0)")
-    more.add_argument("--resample-by", default="utterance", metavar="FIELD", help="such as speaker; default utterance")
+    more.add_argument("--seed", type=int, help="of the bootstrap (default 0)")
+    more.add_argument("--resample-by", metavar="FIELD", help="such as speaker; default utterance")
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print JSON")
     output.add_argument("--html", type=Path, metavar="FILE", help="write a report, one self-contained page")
@@ -58,8 +60,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         analysis, is21 = _analysis(args)
         _write(analysis, args)
-    except (ValueError, ImportError, OSError) as error:
-        print(f"asrbias score: {error}", file=sys.stderr)
+    except (ValueError, ImportError, OSError, MemoryError) as error:
+        print(f"asrbias score: {sentence(error)}", file=sys.stderr)
         return 2
     _print(analysis, is21, args.json)
     return 0
@@ -92,8 +94,10 @@ def _read(args: argparse.Namespace, file: Path) -> Run:
 def _options(args: argparse.Namespace, is21: bool) -> AnalysisOptions:
     resamples = args.resamples if args.resamples is not None else RESAMPLES if args.baseline is not None else 0
     bootstrap = None
+    if not resamples and (args.resample_by is not None or args.seed is not None):
+        raise ScoreInputError("--resample-by and --seed are for the bootstrap; give --resamples N or --baseline too.")
     if resamples:
-        bootstrap = BootstrapOptions(resamples=resamples, seed=args.seed, unit=args.resample_by)
+        bootstrap = BootstrapOptions(resamples=resamples, seed=args.seed or 0, unit=args.resample_by or "utterance")
     return AnalysisOptions(
         score=ScoreOptions(
             normalisation=args.normalisation or ("none" if is21 else "basic"),
@@ -127,6 +131,8 @@ def _bonuses(text: str, runs: int) -> list[float | None]:
         return [None] * runs
     try:
         values: list[float | None] = [float(value) for value in text.split(",")]
+        if not all(map(math.isfinite, filter(None, values))):
+            raise ValueError(text)
     except ValueError as error:
         raise ScoreInputError(f"--bonus is {text!r}; give numbers separated by commas, one a run.") from error
     if len(values) != runs:

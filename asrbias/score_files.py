@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from asrbias.errors import sentence
 from asrbias.score_formats import FORMATS, Record, guess_format, lines
 from asrbias.score_results import ScoreInputError, Utterance
 
@@ -40,6 +41,8 @@ def read_run(
         ScoreInputError: with id and line, whatever is wrong with a file.
     """
     said, said_format = _read(file, format)
+    if format not in ("auto", said_format):
+        raise ScoreInputError(f"--format is {format}, but {file} is {said_format}; leave --format out.")
     if refs is None:
         if said_format not in ("jsonl", "nemo"):
             raise ScoreInputError(
@@ -60,7 +63,17 @@ def read_run(
         else:
             raise ScoreInputError(f"{problem} Add it, or score what both have with --partial.")
     notes = (f"{len(left_out)} utterances were left out; the first: {left_out[0]}",) if left_out else ()
-    return Run(utterances=tuple(utterances), format=true_format, notes=notes)
+    return Run(utterances=tuple(utterances), format=true_format, notes=(*notes, *_failures(said, utterances)))
+
+
+def _failures(said: dict[str, Record], scored: Sequence[Utterance]) -> Iterable[str]:
+    """A note on recordings that `asrbias transcribe` could not transcribe."""
+    failed = [said[one.id].where for one in scored if said[one.id].fields.get("error")]
+    if failed:
+        yield (
+            f"{len(failed)} recordings could not be transcribed (they have an `error`) and count as empty hypotheses, "
+            f"the first at {failed[0]}."
+        )
 
 
 def same_utterances(main: Sequence[Utterance], other: Run, partial: bool) -> tuple[tuple[Utterance, ...], ...]:
@@ -134,7 +147,7 @@ def _utterance(true: Record, said: Record, separate: bool, phrases: _PhraseFiles
         reference=true.text or "",
         hypothesis=_hypothesis(said, separate) or "",
         entities=true.entities if true.entities is not None or not separate else said.entities,
-        list=phrases.together(listed),
+        list=phrases.together(listed, true.where),
         list_size=said.list_size if said.list_size is not None else true.list_size,
         biasing_words=true.biasing_words,
         duration=true.duration if true.duration is not None else said.duration,
@@ -147,20 +160,20 @@ class _PhraseFiles:
 
     def __init__(self, common: Path | None) -> None:
         self._known: dict[Path, tuple[str, ...]] = {}
-        self._common = None if common is None else self._read(common)
+        self._common = None if common is None else self._read(common, "--list")
 
-    def together(self, listed: tuple[str, ...] | Path | None) -> tuple[str, ...] | None:
-        own = self._read(listed) if isinstance(listed, Path) else listed
+    def together(self, listed: tuple[str, ...] | Path | None, where: str) -> tuple[str, ...] | None:
+        own = self._read(listed, where) if isinstance(listed, Path) else listed
         if self._common is None or own is None:
             return own if self._common is None else self._common
         return own + self._common
 
-    def _read(self, path: Path) -> tuple[str, ...]:
+    def _read(self, path: Path, where: str) -> tuple[str, ...]:
         if path not in self._known:
             from asrbias.entities import EntityList
 
             try:
-                self._known[path] = tuple(entity.phrase for entity in EntityList.read(path))
+                self._known[path] = tuple(entity.shown for entity in EntityList.read(path))
             except OSError as error:
-                raise ScoreInputError(f"The phrase list {path} cannot be read: {error}.") from error
+                raise ScoreInputError(f"The phrase list of {where}: {sentence(error)}") from error
         return self._known[path]

@@ -12,10 +12,12 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from asrbias.errors import reason, sentence
 from asrbias.score_results import ScoreInputError
 
 
@@ -44,8 +46,10 @@ def lines(path: Path) -> list[str]:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScoreInputError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8.") from error
-    except (OSError, EOFError) as error:
-        raise ScoreInputError(f"{path} cannot be read: {error}.") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ScoreInputError(f"{path} is gzip'd and cannot be unzipped ({error}); take it anew.") from error
+    except OSError as error:
+        raise ScoreInputError(sentence(error)) from error
     split = text.replace("\r\n", "\n").split("\n")
     return split[:-1] if split[-1] == "" else split
 
@@ -67,8 +71,10 @@ def guess_format(path: Path, rows: list[str]) -> str:
 def read_jsonl(path: Path, rows: list[str]) -> Iterator[Record]:
     for where, line in _json_lines(path, rows):
         key = line.get("id", line.get("audio"))
+        if isinstance(key, int) and not isinstance(key, bool):  # as `asrbias transcribe` takes it
+            key = str(key)
         if not isinstance(key, str) or not key:
-            raise ScoreInputError(f"{where} has no `id`; give each utterance an id, a string.")
+            raise ScoreInputError(f"{where} has no `id`; give each utterance an id, a string or a whole number.")
         where = f"{where} ({key!r})"
         listed = line.get("list")
         size = line.get("list_size")
@@ -157,8 +163,8 @@ def _json_lines(path: Path, rows: list[str]) -> Iterator[tuple[str, dict[str, ob
         where = f"line {number} of {path}"
         try:
             line = json.loads(row)
-        except ValueError as error:
-            raise ScoreInputError(f"{where} is not JSON: {error}.") from error
+        except (ValueError, RecursionError) as error:
+            raise ScoreInputError(f"{where} is not JSON ({reason(error)}); write one object a line.") from error
         if not isinstance(line, dict):
             raise ScoreInputError(f'{where} is no JSON object; a line looks like {{"id": "...", "text": "..."}}.')
         yield where, line
@@ -185,7 +191,11 @@ def _phrases(line: Mapping[str, object], name: str, where: str) -> tuple[str, ..
     if value is None:
         return None
     if isinstance(value, list):
-        phrases = tuple(item.get("phrase") if isinstance(item, dict) else item for item in value)
+        # An entity is found where the hypothesis shows it: in its display form.
+        phrases = tuple(
+            item.get("phrase") and (item.get("display") or item["phrase"]) if isinstance(item, dict) else item
+            for item in value
+        )
         if all(isinstance(phrase, str) for phrase in phrases):
             return tuple(
                 sys.intern(p) for p in phrases if p is not None

@@ -18,6 +18,7 @@ from asrbias.score_results import ScoreInputError, UtteranceScore
 
 Array = npt.NDArray[np.float64]
 
+MOST = 10_000_000  # resamples
 CHUNK = 2_000_000  # draws made at a time, which bounds the memory
 
 
@@ -31,6 +32,10 @@ class BootstrapOptions:
     def __post_init__(self) -> None:
         if self.resamples < 100:
             raise ValueError(f"{self.resamples} resamples give no interval; take at least 100, usually 10,000.")
+        if self.resamples > MOST:
+            raise ValueError(f"{self.resamples} resamples are too many; take at most {MOST:,}, usually 10,000.")
+        if self.seed < 0:
+            raise ValueError(f"The seed is {self.seed}; it must be 0 or more.")
         if not 0 < self.confidence < 1:
             raise ValueError(f"A confidence of {self.confidence} is not between 0 and 1.")
 

@@ -161,7 +161,7 @@ def test_not_text(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"RIFF\xff\xfe\x00")
     with pytest.raises(ScoreInputError, match="is not UTF-8 text"):
         read_run(tmp_path / "x")
-    with pytest.raises(ScoreInputError, match="cannot be read"):
+    with pytest.raises(ScoreInputError, match="does not exist; check the path"):
         read_run(tmp_path / "absent")
 
 

@@ -177,7 +177,7 @@ def test_text_from_files_cannot_end_the_script(runs: list[Path], tmp_path: Path)
     ("arguments", "sentence"),
     [
         ([], "nothing to score"),
-        (["absent.jsonl"], "absent.jsonl cannot be read"),
+        (["absent.jsonl"], "absent.jsonl does not exist"),
         (["{0}", "--bonus", "1,2"], "2 numbers for 1 runs"),
         (["{0}", "--bonus", "x"], "give numbers separated by commas"),
         (["{0}", "--resamples", "5"], "take at least 100"),
