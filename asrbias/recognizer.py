@@ -33,6 +33,7 @@ Options = JointOptions | DecodeOptions | PyctcdecodeOptions
 Entities = EntityList | Iterable[str | Entity] | None
 MODELS = Path(__file__).parent / "models"
 STARTER = "starter"
+OPTIONS = "decode.json"  # in a model's folder: what was tuned for it
 OWN_LM = "model"  # the language model that comes with the model
 LONGEST = 1_800.0  # seconds: attention sees the whole recording at once, its cost grows with the square of the length
 
@@ -80,22 +81,23 @@ def load(
     *,
     device: str | torch.device = "cpu",
     lm: LanguageModel | str | Path | None = OWN_LM,
-    decode: Options | None = None,
+    decode: Options | str | Path | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
     `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
-    model's folder, if any, and None uses none. `decode` is by default what was tuned for the model (decode.json); with
-    DecodeOptions the search alone is done, with PyctcdecodeOptions that of pyctcdecode.
+    model's folder, if any, and None uses none. `decode` is by default what was tuned for the model (decode.json), or
+    such a file, or the folder that it is in; with DecodeOptions the search alone is done, with PyctcdecodeOptions that
+    of pyctcdecode.
     Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
     that cannot be.
     """
     from asrbias.model import load_model
 
     folder = find_model(name)
-    if decode is None:
-        decode = own_decode_options(folder)
+    if decode is None or isinstance(decode, (str, PathLike)):
+        decode = own_decode_options(folder) if decode is None else read_options(decode)
         if decode is not None and options is not None:  # what is asked for must not be capped by what was tuned
             nbest = max(decode.decode.nbest, options.nbest)
             decode = replace(decode, decode=replace(decode.decode, nbest=nbest))
@@ -104,15 +106,22 @@ def load(
 
 def own_decode_options(folder: Path) -> JointOptions | None:
     """What was tuned for a model: decode.json in its folder, if any. Raises ModelError if it is damaged."""
+    path = folder / OPTIONS
+    return read_options(path) if path.is_file() else None
+
+
+def read_options(path: str | Path) -> JointOptions:
+    """Options in a file such as `asrbias tune` writes, or in the decode.json of a folder.
+
+    Raises ModelError if it is damaged, OSError if it cannot be read.
+    """
     from asrbias.model import ModelError
 
-    path = folder / "decode.json"
-    if not path.is_file():
-        return None
+    path = Path(path) / OPTIONS if Path(path).is_dir() else Path(path)
     try:
         return JointOptions.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{path} cannot be used ({error}); take it anew from where the model came.") from error
+        raise ModelError(f"{path} cannot be used ({error}); take it anew from where it came.") from error
 
 
 def find_language_model(folder: Path) -> Path | None:

@@ -18,7 +18,16 @@ from rich.text import Text
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
 from asrbias.joint import JointOptions
-from asrbias.recognizer import OWN_LM, STARTER, Recognizer, find_language_model, find_model, load, own_decode_options
+from asrbias.recognizer import (
+    OWN_LM,
+    STARTER,
+    Recognizer,
+    find_language_model,
+    find_model,
+    load,
+    own_decode_options,
+    read_options,
+)
 from asrbias.transcript import Transcript
 
 
@@ -43,6 +52,9 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
     parser.add_argument("--lm", type=Path, metavar="FILE", help="language model (default: the model's own, if any)")
     parser.add_argument("--no-lm", action="store_true", help="use no language model, not even the model's own")
+    parser.add_argument(
+        "--options", type=Path, metavar="FILE", help="decode.json of `asrbias tune` (default: the model's own)"
+    )
     parser.add_argument("--device", default="cpu", metavar="cpu|cuda", help="default: %(default)s")
     parser.add_argument("--beam", type=int, metavar="N", help="hypotheses kept (default: 32)")
     parser.add_argument(
@@ -72,7 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.manifest, arguments.output, lambda: make_recognizer(arguments), entities,
             no_list=arguments.no_list,
             settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus}
-            | ({} if arguments.bias is None else {"bias": arguments.bias}),
+            | ({} if arguments.bias is None else {"bias": arguments.bias})
+            | ({} if arguments.options is None else {"options": read_options(arguments.options).to_json()}),
         )  # fmt: skip
         return 2 if failed else 0
     recognizer = make_recognizer(arguments)
@@ -95,12 +108,13 @@ def _fingerprint(arguments: argparse.Namespace) -> str:
 def make_recognizer(arguments: argparse.Namespace) -> Recognizer:
     """The recognizer that the command line asks for. Raises what `load` raises."""
     given = {key: getattr(arguments, key) for key in ("beam", "bias", "bonus") if getattr(arguments, key) is not None}
-    tuned = own_decode_options(find_model(arguments.model)) or JointOptions()
+    file = arguments.options
+    tuned = read_options(file) if file else own_decode_options(find_model(arguments.model)) or JointOptions()
     return load(
         arguments.model,
         device=arguments.device,
         lm=None if arguments.no_lm else arguments.lm or OWN_LM,
-        decode=replace(tuned, decode=replace(tuned.decode, **given)) if given else None,
+        decode=replace(tuned, decode=replace(tuned.decode, **given)) if given else file,
     )
 
 

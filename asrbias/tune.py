@@ -1,0 +1,330 @@
+"""All weights of joint decoding, found on held-out speech.
+
+Wanted is the highest entity F1 with lists of an utterance's own entities and distractors (the mean over their sizes)
+among the options with which lists of distractors alone do no harm: at most `false_hits` more of them written in 1,000
+words, and at most `harm` points more WER, than without a list.
+
+In stages, each from the best before it, along one weight after the other on a grid (tune_options.GRIDS):
+1. the start: the model's own options, and these with what else the model can serve switched on;
+2. the language model and rescoring, for the least WER without a list;
+3. evidence: its weights by a logistic regression, its threshold as low as the bounds allow;
+4. the adapter, and 5. what the search pays for the list. Where the search's text is evidence only, settings are told
+   apart on every third utterance by the evidence's cross-entropy on other speakers (tune_evidence.py); the last of them
+   is then tried as a whole, with 3. done again. Else each is tried as a whole.
+The best of all that were tried as a whole is the result, so it is never worse than the start.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from asrbias.ablation import judge
+from asrbias.ablation_runs import Condition, Corpus
+from asrbias.evidence import EvidenceOptions
+from asrbias.joint_options import JointOptions
+from asrbias.score import Score
+from asrbias.tune_evidence import Evidences, fit, fit_without, fold_of, gather
+from asrbias.tune_options import (
+    ADAPT,
+    GRIDS,
+    LIST,
+    MODEL,
+    TuneOptions,
+    changes,
+    evidence,
+    exchanged,
+    get,
+    only_told,
+    paths,
+    with_evidence,
+)
+from asrbias.tune_steps import Case, Steps
+from asrbias.tune_trials import SLACK, Bounds, Figures, Trial, TrialLog, rate
+
+RISES = tuple(range(10, -5, -1))  # nats added to the fitted threshold
+FINE = 0.25  # nats
+PASSES = 2  # over the weights of a stage
+SCREENED = 3  # every so manieth utterance, where settings are told apart first
+START, ALL_ON = "start", "all switched on"
+
+
+class Enough(Exception):
+    """What was to be spent is spent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """The result."""
+
+    start: Trial
+    best: Trial
+    stopped: bool  # before all was tried
+    trials: int
+
+
+@dataclass(frozen=True)
+class Cases:
+    """The lists of a tuning."""
+
+    own: tuple[Case, ...]
+    alone: tuple[Case, ...]
+
+    @classmethod
+    def of(cls, corpus: Corpus, o: TuneOptions) -> Cases:
+        own = tuple(Case(corpus, Condition(count=size)) for size in o.sizes)
+        parts = [corpus.distractors[o.alone * k : o.alone * (k + 1)] for k in range(o.lists)]
+        alone = [Case(replace(corpus, distractors=part), Condition(count=o.alone, own=False)) for part in parts]
+        return cls(own, tuple(alone))
+
+
+class Tuner:
+    """Tries options on one corpus.
+
+    Args:
+        log: what was tried before, and is not tried again.
+        show: called with each trial, and the best that was tried as a whole so far.
+        deadline: of time.monotonic(), after which nothing new is tried.
+    """
+
+    def __init__(
+        self,
+        steps: Steps,
+        o: TuneOptions,
+        log: TrialLog,
+        show: Callable[[Trial, Trial | None], None] = lambda trial, best: None,
+        deadline: float | None = None,
+    ) -> None:
+        self.steps, self.o, self.log, self.show, self.deadline = steps, o, log, show, deadline
+        self.cases, self.bounds = Cases.of(steps.corpus, o), Bounds(false_hits=o.false_hits, harm=o.harm)
+        lines = steps.corpus.lines
+        self.folds = fold_of([str(line.fields.get("speaker") or line.id) for line in lines], o.folds)
+        self._own = [set(steps.corpus.own(line)) for line in lines]
+        self._best: Trial | None = None
+        self._tried = set[str]()
+
+    def run(self, start: JointOptions, on: JointOptions) -> Tuned:
+        """From the model's own options, and these with all that it can serve switched on."""
+        first = self._whole(START, start, start, settle=False)
+        stopped = False
+        try:
+            self._stages(first, on)
+        except Enough:
+            stopped = True
+        assert self._best is not None
+        return Tuned(start=first, best=self._best, stopped=stopped, trials=len(self._tried))
+
+    def _stages(self, first: Trial, on: JointOptions) -> None:
+        at = first
+        if on != first.options:
+            at = self._ahead(at, self._whole(ALL_ON, on, first.options))
+            on = at.options if at is not first else on
+        model = self._climb("no list", on, MODEL, self._by_wer)
+        at = self._ahead(None if model != on else at, self._whole("evidence", model, at.options))
+        for stage, wanted in (("adapter", ADAPT), ("list", LIST)):
+            if only_told(at.options):
+                found = self._climb(stage, at.options, wanted, self._by_evidence)
+                at = self._ahead(at, self._whole(stage, found, at.options)) if found != at.options else at
+            else:
+                at = self._climb_whole(stage, at, wanted)
+
+    # --- what is tried ---
+
+    def _whole(self, stage: str, o: JointOptions, before: JointOptions, *, settle: bool = True) -> Trial:
+        """With all figures; evidence is fitted and its threshold found, unless it is to stay as it is."""
+
+        def make() -> Trial:
+            made = self.settled(o) if settle else (o, self.figures(o))
+            return Trial(stage=stage, changed="", options=made[0], figures=made[1])
+
+        trial = self._try("settled" if settle else "whole", stage, o, before, make)
+        if self._best is None or self._rank(trial) > self._rank(self._best):
+            self._best = trial
+        self.show(trial, self._best)
+        return trial
+
+    def _by_wer(self, stage: str, o: JointOptions, before: JointOptions) -> Trial:
+        def make() -> Trial:
+            none = judge(self.steps.corpus, self.steps.texts(o, None), Condition(count=0))
+            return Trial(stage=stage, changed="", options=o, value=rate(none))
+
+        return self._shown(self._try("wer", stage, o, before, make))
+
+    def _by_evidence(self, stage: str, o: JointOptions, before: JointOptions) -> Trial:
+        def make() -> Trial:
+            weights = evidence(o)
+            assert weights is not None
+            fitted = fit(self._evidences(o, self.steps.all[::SCREENED]), weights)
+            return Trial(stage=stage, changed="", options=o, value=fitted.nats if fitted is not None else 0.0)
+
+        return self._shown(self._try("evidence", stage, o, before, make))
+
+    def _shown(self, trial: Trial) -> Trial:
+        self.show(trial, self._best)
+        return trial
+
+    def _try(self, kind: str, stage: str, o: JointOptions, before: JointOptions, make: Callable[[], Trial]) -> Trial:
+        """A trial from the log, or made and put there. Raises Enough where it would be one too many."""
+        changed = ", ".join(f"{path.split('.')[-1]} {_short(value)}" for path, value in changes(before, o).items())
+        key = self.log.key(kind, o)
+        first = not self._tried
+        if key not in self._tried and self.o.trials is not None and len(self._tried) >= self.o.trials:
+            raise Enough
+        trial = self.log.find(key, stage, changed)
+        if trial is None:
+            if not first and self.deadline is not None and time.monotonic() >= self.deadline:
+                raise Enough
+            began = time.monotonic()
+            trial = replace(make(), changed=changed)
+            trial = replace(trial, seconds=time.monotonic() - began)
+            self.log.add(key, trial)
+        self._tried.add(key)
+        return trial
+
+    def _rank(self, trial: Trial) -> tuple[bool, float, float]:
+        assert trial.figures is not None
+        return self.bounds.rank(trial.figures)
+
+    def _ahead(self, at: Trial | None, other: Trial) -> Trial:
+        return other if at is None or self._rank(other) > self._rank(at) else at
+
+    # --- along the weights ---
+
+    def _climb(
+        self,
+        stage: str,
+        o: JointOptions,
+        wanted: Sequence[str],
+        tried: Callable[[str, JointOptions, JointOptions], Trial],
+    ) -> JointOptions:
+        """To where no step along one weight makes the value smaller."""
+        usable = paths(o, tuple(wanted), lm=self.steps.lm)
+        if not usable:
+            return o
+        value = tried(stage, o, o).value or 0.0
+        for _ in range(PASSES):
+            before = o
+            for path in usable:
+                for up in (True, False):
+                    while (step := neighbour(path, get(o, path), up)) is not None:
+                        there = exchanged(o, path, step)
+                        found = tried(stage, there, o).value or 0.0
+                        if found >= value - SLACK:
+                            break
+                        o, value = there, found
+            if o == before:
+                break
+        return o
+
+    def _climb_whole(self, stage: str, at: Trial, wanted: Sequence[str]) -> Trial:
+        """The same by all figures."""
+        for _ in range(PASSES):
+            before = at
+            for path in paths(at.options, tuple(wanted), lm=self.steps.lm):
+                for up in (True, False):
+                    while (step := neighbour(path, get(at.options, path), up)) is not None:
+                        found = self._whole(stage, exchanged(at.options, path, step), at.options)
+                        if self._rank(found) <= self._rank(at):
+                            break
+                        at = found
+            if at is before:
+                break
+        return at
+
+    # --- figures ---
+
+    def figures(self, o: JointOptions, only: Sequence[int] | None = None) -> Figures:
+        """Of these options on all utterances, or some."""
+        wanted = self.steps.all if only is None else only
+        texts = {case: self.steps.texts(o, case, wanted) for case in (None, *self.cases.own, *self.cases.alone)}
+        return self.figures_of(texts, wanted)
+
+    def figures_of(self, texts: dict[Case | None, list[str]], only: Sequence[int] | None = None) -> Figures:
+        """Of what was heard."""
+        wanted = self.steps.all if only is None else only
+        own, alone = self.cases.own, self.cases.alone
+        none = judge(_part(self.steps.corpus, wanted), texts[None], Condition(count=0))
+        return Figures.of(
+            none,
+            {case.condition.count: self._score(case, texts[case], wanted) for case in own},
+            [self._score(case, texts[case], wanted) for case in alone],
+            [self._score(case, texts[None], wanted) for case in alone],
+        )
+
+    def _score(self, case: Case, texts: Sequence[str], wanted: Sequence[int]) -> Score:
+        return judge(_part(case.corpus, wanted), texts, case.condition)
+
+    def settled(self, o: JointOptions) -> tuple[JointOptions, Figures]:
+        """With the evidence fitted, and its threshold as low as the bounds allow."""
+        start = evidence(o)
+        if start is None:
+            return o, self.figures(o)
+        fitted = fit(self._evidences(o), start)
+        return self._threshold(o, fitted.weights if fitted is not None else start)
+
+    def _threshold(
+        self, o: JointOptions, weights: EvidenceOptions, only: Sequence[int] | None = None
+    ) -> tuple[JointOptions, Figures]:
+        """Down from where hardly anything passes, until the bounds are exceeded; the best of these."""
+
+        def at(rise: float) -> tuple[JointOptions, Figures]:
+            made = with_evidence(o, replace(weights, threshold=round(weights.threshold + rise, 3)))
+            return made, self.figures(made, only)
+
+        best = at(RISES[0])
+        last: float = RISES[0]
+        for rise in (*RISES[1:], RISES[-1] - 1):
+            found = at(rise)
+            if not self.bounds.met(found[1]):
+                break
+            last = rise
+            best = max(best, found, key=lambda one: self.bounds.rank(one[1]))
+        for step in (1, 2, 3):
+            found = at(last - FINE * step)
+            if not self.bounds.met(found[1]):
+                break
+            best = max(best, found, key=lambda one: self.bounds.rank(one[1]))
+        return best
+
+    def _evidences(self, o: JointOptions, only: Sequence[int] | None = None) -> Evidences:
+        wanted = self.steps.all if only is None else only
+        rows = []
+        for case in self.cases.own:
+            lists = self.steps.lists(case, wanted, o)
+            for n, one, listed in zip(wanted, self.steps.claims(o, case, wanted), lists, strict=True):
+                rights = [listed.entities[claim.spot.entity].phrase in self._own[n] for claim in one.claims]
+                rows.append((one, rights, int(self.folds[n])))
+        return gather(rows)
+
+    def held_out(self, o: JointOptions) -> Figures | None:
+        """Figures with the evidence's weights and threshold found on the speakers of the other parts."""
+        start = evidence(o)
+        found = self._evidences(o) if start is not None else None
+        if start is None or found is None or fit(found, start) is None:
+            return None
+        cases = (None, *self.cases.own, *self.cases.alone)
+        texts: dict[Case | None, dict[int, str]] = {case: {} for case in cases}
+        for fold in sorted(set(self.folds.tolist())):
+            inside = [n for n in self.steps.all if self.folds[n] == fold]
+            others = [n for n in self.steps.all if self.folds[n] != fold]
+            chosen, _ = self._threshold(o, fit_without(found, fold, start), others)
+            for case in cases:
+                texts[case] |= zip(inside, self.steps.texts(chosen, case, inside), strict=True)
+        return self.figures_of({case: [some[n] for n in self.steps.all] for case, some in texts.items()})
+
+
+def neighbour(path: str, value: float, up: bool) -> float | None:
+    """The next value of the grid above (or below) this one."""
+    some = [one for one in GRIDS[path] if (one > value + SLACK if up else one < value - SLACK)]
+    if not some:
+        return None
+    return min(some) if up else max(some)
+
+
+def _part(corpus: Corpus, wanted: Sequence[int]) -> Corpus:
+    return replace(corpus, lines=tuple(corpus.lines[n] for n in wanted))
+
+
+def _short(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else "on" if isinstance(value, dict) else str(value)
