@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from itertools import chain
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -44,17 +46,28 @@ def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
 
 def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:
     """Decode a file -> samples [S]: wav, flac, mp3, ogg, opus, aiff, au; with the extra `audio` also m4a, mp4, webm."""
+    check_file(path)
+    if path.suffix.lower() in CONTAINERS:
+        data, rate = _read_container(path)
+    else:
+        data, rate = _read_soundfile(path)
+    return _prepare(data, rate, sample_rate, str(path))
+
+
+def check_file(path: Path) -> None:
+    """Raises FileNotFoundError, or AudioError for a folder or an empty file."""
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist; check the path.")
     if path.is_dir():
         raise AudioError(f"{path} is a folder; give an audio file, or --manifest for many.")
     if path.stat().st_size == 0:
         raise AudioError(f"{path} is empty (0 bytes); give a file with audio in it.")
-    if path.suffix.lower() in CONTAINERS:
-        data, rate = _read_container(path)
-    else:
-        data, rate = _read_soundfile(path)
-    return _prepare(data, rate, sample_rate, str(path))
+
+
+def unreadable(path: Path, error: Exception) -> AudioError:
+    """For what libsndfile says of a file."""
+    formats = "wav, flac, mp3, ogg, opus, aiff or au"
+    return AudioError(f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file.")
 
 
 def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
@@ -63,15 +76,12 @@ def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     try:
         data, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: .raw has no rate of its own
-        formats = "wav, flac, mp3, ogg, opus, aiff or au"
-        raise AudioError(
-            f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file."
-        ) from error
-    _warn_if_cut(path)
+        raise unreadable(path, error) from error
+    warn_if_cut(path)
     return data.mean(1), rate
 
 
-def _warn_if_cut(path: Path) -> None:
+def warn_if_cut(path: Path) -> None:
     """A wav whose header promises more than the file holds was cut off; what is there is used, and said."""
     with open(path, "rb") as file:
         head = file.read(12)
@@ -86,6 +96,13 @@ def _warn_if_cut(path: Path) -> None:
 
 
 def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+    rate, blocks = container_blocks(path, seconds=60.0)
+    parts = list(blocks)
+    return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), rate
+
+
+def container_blocks(path: Path, seconds: float) -> tuple[int, Iterator[Samples]]:
+    """What only PyAV reads: its rate in Hz, and mono samples in blocks of about `seconds`."""
     try:
         import av
     except ImportError as error:
@@ -96,14 +113,26 @@ def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path} has no audio track; give a file that has one.")
-            rate = container.streams.audio[0].rate
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
-            frames = [out for frame in container.decode(audio=0) for out in resampler.resample(frame)]
-            frames += resampler.resample(None)
+            rate = int(container.streams.audio[0].rate)
     except av.FFmpegError as error:
         raise AudioError(f"{path} cannot be read as audio ({error}); give a whole file.") from error
-    parts = [frame.to_ndarray().reshape(-1) for frame in frames]
-    return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), rate
+
+    def blocks() -> Iterator[Samples]:
+        parts: list[Samples] = []
+        try:
+            with av.open(str(path)) as container:
+                resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+                for frame in chain(container.decode(audio=0), [None]):  # None: what the resampler still holds
+                    parts += [out.to_ndarray().reshape(-1) for out in resampler.resample(frame)]
+                    if sum(map(len, parts)) >= seconds * rate:
+                        yield np.concatenate(parts)
+                        parts = []
+        except av.FFmpegError as error:
+            raise AudioError(f"{path} cannot be read as audio ({error}); give a whole file.") from error
+        if parts:
+            yield np.concatenate(parts)
+
+    return rate, blocks()
 
 
 def _array(source: Any) -> npt.NDArray[Any]:
@@ -142,10 +171,16 @@ def _scale(data: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
 
 def _prepare(data: npt.NDArray[np.float32], rate: Any, wanted: int, name: str) -> Samples:
     """Check the samples, bring them to the wanted rate."""
-    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
-        raise AudioError(f"The rate of {name} is {rate!r}; give it in Hz as a whole number in {RATES[0]}..{RATES[1]}.")
     if data.size == 0:
         raise AudioError(f"There are no samples in {name}; give audio of at least one sample.")
+    check_samples(data, rate, name)
+    return resample(np.ascontiguousarray(data), int(rate), wanted)
+
+
+def check_samples(data: npt.NDArray[np.float32], rate: Any, name: str) -> None:
+    """Raises AudioError for a rate that cannot be, or samples that are no audio."""
+    if isinstance(rate, bool) or not isinstance(rate, (int, np.integer)) or not RATES[0] <= rate <= RATES[1]:
+        raise AudioError(f"The rate of {name} is {rate!r}; give it in Hz as a whole number in {RATES[0]}..{RATES[1]}.")
     bad = int(np.count_nonzero(~np.isfinite(data)))
     if bad:
         raise AudioError(f"{bad} of {data.size} samples in {name} are NaN or infinite; repair the recording first.")
@@ -154,7 +189,6 @@ def _prepare(data: npt.NDArray[np.float32], rate: Any, wanted: int, name: str) -
         raise AudioError(
             f"Samples in {name} reach {peak:.0f}; floating-point audio lies in -1..1, so divide by its range."
         )
-    return resample(np.ascontiguousarray(data), int(rate), wanted)
 
 
 def resample(samples: Samples, rate: int, wanted: int) -> Samples:
