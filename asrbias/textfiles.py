@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from asrbias.errors import reason
 from asrbias.text import normalise
 
 
@@ -27,6 +28,8 @@ def read_sentences(path: Path) -> list[str]:
         raise TextFileError(f"{path} is no UTF-8 text (byte {error.start}); save it as UTF-8.") from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise TextFileError(f"{path} is named .gz and cannot be unzipped ({error}); take it anew.") from None
+    if "\0" in content:
+        raise TextFileError(f"{path} is not a text file (it has zero bytes); save it as text in UTF-8.")
     manifest = path.name.removesuffix(".gz").endswith(".jsonl")
     lines = _texts(path, content) if manifest else iter(content.splitlines())
     sentences = [sentence for line in lines if (sentence := normalise(line))]
@@ -42,7 +45,7 @@ def _texts(path: Path, content: str) -> Iterator[str]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise TextFileError(f"{path}:{number} is no JSON ({error}); write one object a line.") from None
+            raise TextFileError(f"{path}:{number} is no JSON ({reason(error)}); write one object a line.") from None
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             raise TextFileError(f'{path}:{number} has no `text`; write {{"text": "what is said", ...}}.')
         yield row["text"]

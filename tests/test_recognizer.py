@@ -185,7 +185,7 @@ def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_p
         pass
 
     class Stops:
-        samples = staticmethod(tiny.samples)
+        samples, decoder = staticmethod(tiny.samples), tiny.decoder
         calls = 0
 
         def transcribe_batch(self, *arguments: object) -> object:
@@ -238,7 +238,7 @@ def test_lists_are_checked_before_the_first_recording(manifest: Path, tmp_path: 
         raise AssertionError
 
     rows = manifest.read_text().splitlines()
-    for bad, says in ((7, "Item 0 of the entity list is int 7"), ("none.txt", "none.txt cannot be read")):
+    for bad, says in ((7, "Item 0 of the entity list is int 7"), ("none.txt", "none.txt does not exist")):
         row = {**json.loads(rows[-1]), "list": bad if isinstance(bad, str) else [bad]}
         manifest.write_text("\n".join([*rows[:-1], json.dumps(row)]))
         with pytest.raises(ManifestError, match=f":20: .*{says}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,8 +19,10 @@ from asrbias.cli import main
 from asrbias.entities import Entity
 from asrbias.errors import sentence
 from asrbias.files import write_whole
+from asrbias.recognizer import MODELS
 from asrbias.score_results import ScoreInputError
 
+DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
 NAN = float("nan")
 
 
@@ -28,7 +31,7 @@ def refused(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert main(command.split()) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"asrbias {command.split()[0]}: ") and said.count("\n") == 1, said
-    assert "Errno" not in said and "object" not in said
+    assert "Errno" not in said and "' object" not in said
     return said
 
 
@@ -152,3 +155,80 @@ def test_score_takes_what_transcribe_writes(tmp_path: Path, capsys: pytest.Captu
     assert any(note.startswith("1 recordings could not be transcribed") for note in scored["notes"])
     result = asrbias.score(["we met in Kyiv"], ["we met in Kyiv"], entities=[Entity("Keev", display="Kyiv")])
     assert result.totals.entities.recall == 100.0
+
+
+# --- manifests ----------------------------------------------------------------------------------------------------
+
+needs_starter = pytest.mark.skipif(not (MODELS / "starter").is_dir(), reason="the starter is not in this checkout")
+OK: dict[str, Any] = {"id": "1", "audio": "a.flac"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with one recording."""
+    shutil.copy(DEMO / "cities.flac", tmp_path / "a.flac")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "output", "says"),
+    [
+        ({"id": [1]}, "o", "m.jsonl:2: the id is [1]; write text or a whole number."),
+        ({"id": True}, "o", "m.jsonl:2: the id is True"),
+        ({"id": "\ud800"}, "o", "m.jsonl:2 has half a character"),
+        ({"id": "0"}, "o", "m.jsonl:2: the id '0' is that of line 1"),
+        ({"list": "none.txt"}, "o", "m.jsonl:2: the list none.txt does not exist; check the path."),
+        ({"list": [{"phrase": "x", "wieght": 2}]}, "o", "m.jsonl:2: Unknown field 'wieght'"),
+        ({"entities": ["a" * 100_000]}, "o", "m.jsonl:2: An entity's phrase, 'aaaa"),
+        ({}, ".", ". is a folder; name another output file."),
+        ({}, "m.jsonl", "m.jsonl is the manifest; name another output file."),
+        ({}, "/dev/null", "/dev/null is no ordinary file; name another output file."),
+        ({}, "m.jsonl/x", "m.jsonl is a file where a folder is needed"),
+    ],
+)
+def test_a_wrong_manifest_is_refused_before_the_first_recording(
+    line: dict[str, Any], output: str, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(folder / "m.jsonl", OK | {"id": "0"}, OK | line)
+    assert says in refused(f"transcribe --manifest m.jsonl --output {output}", capsys)
+
+
+def test_bad_json_is_named_by_line_and_column(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(folder / "m.jsonl", *(OK | {"id": str(number), "text": "a"} for number in range(6)))
+    with open(folder / "m.jsonl", "a") as file:
+        file.write("{bad\n")
+    for command in ("transcribe --manifest m.jsonl --output o", "pack m.jsonl o", "lm m.jsonl -o o.arpa"):
+        assert "m.jsonl:7 is no JSON (column 2: " in refused(command, capsys)
+
+
+@needs_starter
+def test_a_manifest_says_what_it_could_not_use_and_where(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cyrillic = {"entities": ["Rotterdam", "Київ"]}
+    failed = OK | {"id": 3, "audio": "none.flac"} | cyrillic
+    lines = [OK, OK | {"id": 2} | cyrillic, failed]
+    (folder / "m.jsonl").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(map(json.dumps, lines)).encode())
+    assert main(["transcribe", "--manifest", "m.jsonl", "--output", "out.jsonl"]) == 2
+    said = capsys.readouterr().err
+    assert said.count("not used") == 1 and "m.jsonl:2: not used: 'Київ': it cannot be written" in said
+    assert "out.jsonl: 3 recordings, 1 of them with an `error` instead, the first 3: none.flac does not exist" in said
+    assert [json.loads(row)["id"] for row in (folder / "out.jsonl").read_text().splitlines()] == ["1", 2, 3]
+
+
+@needs_starter
+def test_a_run_that_met_a_full_disk_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder / "m.jsonl", OK, OK | {"id": "2"})
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert main(["transcribe", "--manifest", "m.jsonl", "--output", "out.jsonl"]) == 2
+    assert "out.jsonl cannot be written: the disk is full" in capsys.readouterr().err
+    assert not (folder / "out.jsonl").exists()
+    assert main(["transcribe", "--manifest", "m.jsonl", "--output", "out.jsonl"]) == 0
+    assert "going on after 2 of 2" in capsys.readouterr().err
+    assert len((folder / "out.jsonl").read_text().splitlines()) == 2
