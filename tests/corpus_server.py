@@ -1,16 +1,87 @@
-"""A real HTTP server on loopback with range requests, counting the bytes it sends, that can be told to misbehave."""
+"""Miniature corpora: archives, recordings and settings, and a real HTTP server on loopback to get them from.
+
+The server answers range requests, counts the bytes it sends, and can be told to misbehave.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import re
+import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
+
+import numpy as np
+import soundfile
+
+RATE = 16_000
+LEARNING = """
+[tokens]
+size = 40
+[base]
+layers = 4
+dim = 16
+heads = 2
+subword-layers = [1, 3]
+phone-layer = 2
+steps = 2
+warmup = 1
+seconds = 8.0
+evaluate-every = 2
+[bank]
+hours = 1.0
+passes = 1
+[bottleneck]
+phone-layer = 2
+phone-middle = [1]
+[sentences]
+count = 60
+[spelling]
+steps = 3
+warmup = 1
+seconds = 8.0
+text-seconds = 10.0
+evaluate-every = 3
+[adapter]
+steps = 3
+seconds = 10.0
+dim = 16
+heads = 2
+evaluate-every = 3
+workers = 0
+[transcribe]
+beam = 4
+[score]
+resamples = 100
+"""  # two or three updates of a tiny model: every stage in seconds
+
+
+def tar_of(files: dict[str, bytes], mode: str = "w") -> bytes:
+    """A tar archive; mode "w:gz" zips it."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def tones(seed: int, seconds: float, format: str, subtype: str) -> bytes:
+    """A recording of tones that change four times a second."""
+    draw = np.random.default_rng(seed)
+    time = np.arange(RATE // 4) / RATE
+    parts = [np.sin(2 * np.pi * draw.uniform(200, 3000) * time) for _ in range(int(seconds * 4))]
+    wave = 0.3 * np.concatenate(parts) + 0.01 * draw.standard_normal(len(parts) * len(time))
+    out = io.BytesIO()
+    soundfile.write(out, wave.astype(np.float32), RATE, format=format, subtype=subtype)
+    return out.getvalue()
 
 
 @dataclass

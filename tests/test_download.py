@@ -5,12 +5,10 @@ from __future__ import annotations
 import errno
 import gzip
 import hashlib
-import io
 import json
 import os
 import shutil
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.corpus_server import CorpusServer, serve
+from tests.corpus_server import CorpusServer, serve, tar_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 
@@ -162,16 +160,6 @@ def test_a_disk_that_runs_full_while_writing_keeps_what_it_has(
     monkeypatch.setattr(downloads, "_write_all", write)
     assert get(server, tmp_path).read_bytes() == CONTENT
     assert server.requests[-1][2] == "bytes=400000-"
-
-
-def tar_of(files: dict[str, bytes], mode: str = "w") -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode=mode) as tar:  # type: ignore[call-overload]
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return out.getvalue()
 
 
 def test_archives_are_unpacked_and_not_asked_for_again(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import io
 import json
 import math
 import sys
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.corpus_server import CorpusServer, serve
+from tests.corpus_server import LEARNING, RATE, CorpusServer, serve, tar_of, tones
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 
@@ -29,7 +28,6 @@ from voxpopuli.run import VoxPopuli
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 QUICK = DownloadOptions(attempts=3, wait=0.0, timeout=10.0, reserve=0)
-RATE = 16_000
 COLUMNS = (
     "session_id", "id_", "original_text", "normed_text", "speaker_id", "start_time", "end_time", "split", "gender",
     "vad", "is_gold_transcript", "accent",
@@ -55,46 +53,9 @@ distractors = 20
 [lm]
 order = 2
 prune = []
-[tokens]
-size = 40
-[base]
-layers = 4
-dim = 16
-heads = 2
-subword-layers = [1, 3]
-phone-layer = 2
-steps = 2
-warmup = 1
-seconds = 8.0
-evaluate-every = 2
-[bank]
-hours = 1.0
-passes = 1
-[bottleneck]
-phone-layer = 2
-phone-middle = [1]
-[sentences]
-count = 60
-[spelling]
-steps = 3
-warmup = 1
-seconds = 8.0
-text-seconds = 10.0
-evaluate-every = 3
-[adapter]
-steps = 3
-seconds = 10.0
-dim = 16
-heads = 2
-evaluate-every = 3
-workers = 0
 [lists]
 kinds = ["rare", "names"]
 sizes = [1, 2]
-[transcribe]
-beam = 4
-[score]
-resamples = 100
 """
 Row = dict[str, str]
 
@@ -116,31 +77,13 @@ def annotation_file(rows: list[Row], extra: str = "") -> bytes:
     return gzip.compress((out.getvalue() + extra).encode())
 
 
-def recording(seed: int, seconds: float = 24.0) -> bytes:
-    """Tones that change four times a second, as Ogg Vorbis."""
-    draw = np.random.default_rng(seed)
-    time = np.arange(int(RATE / 4)) / RATE
-    parts = [np.sin(2 * np.pi * draw.uniform(200, 3000) * time) for _ in range(int(seconds * 4))]
-    wave = 0.3 * np.concatenate(parts) + 0.01 * draw.standard_normal(len(parts) * len(time))
-    out = io.BytesIO()
-    soundfile.write(out, wave.astype(np.float32), RATE, format="OGG", subtype="VORBIS")
-    return out.getvalue()
-
-
-def tar(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return out.getvalue()
-
-
 def release() -> dict[str, bytes]:
     """The paths of dl.fbaipublicfiles.com/voxpopuli, as far as the recipe takes them."""
     sessions = ("20090112-0900-PLENARY-3", "20100113-0900-PLENARY-7")
-    audio = {name: {f"original/{name[:4]}/{name}_original.ogg": recording(i)} for i, name in enumerate(sessions)}
+    audio = {
+        name: {f"original/{name[:4]}/{name}_original.ogg": tones(i, 24.0, "OGG", "VORBIS")}
+        for i, name in enumerate(sessions)
+    }
     rows = []
     for session in sessions:
         for number, text in enumerate(TEXTS):
@@ -160,7 +103,7 @@ def release() -> dict[str, bytes]:
     return {
         "/annotations/asr/asr_en.tsv.gz": annotation_file(rows + bad, 'lost|"quotation|mark\n'),
         "/annotations/asr/asr_en_accented.tsv.gz": annotation_file(accented),
-        **{f"/audios/original_{name[:4]}.tar": tar(files) for name, files in audio.items()},
+        **{f"/audios/original_{name[:4]}.tar": tar_of(files) for name, files in audio.items()},
     }
 
 
@@ -172,7 +115,7 @@ def server() -> Iterator[CorpusServer]:
 
 def recipe(server: CorpusServer, folder: Path, more: str = "") -> VoxPopuli:
     config = folder / "tiny.toml"
-    config.write_text(TINY.replace("URL", server.url) + more)
+    config.write_text(TINY.replace("URL", server.url) + LEARNING + more)
     return VoxPopuli(folder / "work", Config(RECIPES / "voxpopuli" / "config.toml", config), QUICK)
 
 

@@ -15,6 +15,7 @@ from corpus.config import Machine, flags
 from corpus.errors import RecipeError
 
 from asrbias import cli
+from asrbias.errors import sentence
 
 RECIPES = Path(__file__).resolve().parents[1]
 
@@ -49,7 +50,7 @@ def script(name: str, *arguments: object) -> None:
             if ended.code:
                 raise RecipeError(f"recipes/{name}: {ended.code}") from None
         except (ValueError, OSError) as error:
-            raise RecipeError(f"recipes/{name}: {cli.sentence(error)}") from error
+            raise RecipeError(f"recipes/{name}: {sentence(error)}") from error
 
 
 @contextlib.contextmanager

@@ -23,13 +23,20 @@ class EntityRules:
     seed: int = 1  # of their choice
 
 
-def add_entities(splits: Mapping[str, list[dict[str, Any]]], rules: EntityRules, folder: Path) -> None:
+def add_entities(
+    splits: Mapping[str, list[dict[str, Any]]],
+    rules: EntityRules,
+    folder: Path,
+    *,
+    common: frozenset[str] | None = None,
+) -> None:
     """Give each row `rare`, `names` and `entities` (both); write common.txt, seen.txt and distractors-KIND.txt.
 
     Rows have `text` (matching form) and `original` ("" where there is none, and then no names).
+    `common`: the words that are no entities, where a benchmark has fixed them.
     """
     train = [row["text"] for row in splits["train"]]
-    common = common_words(train, rules.common_words)
+    common = common_words(train, rules.common_words) if common is None else common
     for rows in splits.values():
         for row in rows:
             row["rare"] = rare_words(row["text"], common)

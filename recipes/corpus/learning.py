@@ -27,8 +27,9 @@ TABLES = ("tokens", "base", "bank", "bottleneck", "sentences", "spelling")  # th
 class Learning:
     """In the working folder of a recipe whose manifests/ are prepared."""
 
-    def __init__(self, work: Path, config: Config) -> None:
-        self.work, self.config = work, config
+    def __init__(self, work: Path, config: Config, judged_by: str = "names") -> None:
+        """`judged_by`: the kind of distractors in the lists of dev, by which the adapter's training is watched."""
+        self.work, self.config, self.judged_by = work, config, judged_by
         self.machine = config.fields("machine", Machine)
         self.shards = {name: work / "shards" / name for name in ("train", "dev")}
 
@@ -60,7 +61,12 @@ class Learning:
         model, runs = self.work / "model", self.work / "adapter"
         self._bank("model")
         if not (runs / "finished").exists():
-            judged = ["--dev", self._shards("dev"), "--distractors", self.work / "manifests" / "distractors-names.txt"]
+            judged = [
+                "--dev",
+                self._shards("dev"),
+                "--distractors",
+                self.work / "manifests" / f"distractors-{self.judged_by}.txt",
+            ]
             options = flags(self.config.options("adapter"))
             asrbias(
                 "train", "adapter", model, "--output", runs, *self._written("model"), *judged, *options,

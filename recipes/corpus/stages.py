@@ -22,7 +22,7 @@ from typing import Any
 
 from corpus.errors import RecipeError
 
-from asrbias.cli import sentence
+from asrbias.errors import sentence
 from asrbias.files import write_whole
 
 

@@ -21,8 +21,9 @@ from corpus.config import Config, Machine
 from corpus.download import Downloader, DownloadOptions, Remote
 from corpus.entities import EntityRules
 from corpus.evaluation import Evaluation
-from corpus.learning import TABLES, Learning
-from corpus.stages import Stage, Stages, main, say
+from corpus.learning import Learning
+from corpus.recipe import seven_stages
+from corpus.stages import Stages, main, say
 from corpus.table import GROUP_HEADER, HEADER, figures, group_rows, markdown
 from voxpopuli.prepare import PrepareOptions, prepare
 
@@ -60,41 +61,17 @@ class VoxPopuli:
 
     def stages(self) -> Stages:
         of = self.config.options
-        learnt = {name: of(name) for name in TABLES}
         release = {"years": self.release.years, "languages": self.release.languages, "url": self.release.base_url}
-        return Stages(
-            self.work,
-            [
-                Stage(name="download", about="archives and annotations", run=self.download, settings=release),
-                Stage(
-                    name="prepare", about="segments, manifests, entities", run=self.prepare, after=("download",),
-                    settings={"prepare": of("prepare"), "entities": of("entities")}, makes=("manifests",),
-                ),
-                Stage(
-                    name="lm", about="language model", run=self.learning.language_model, after=("prepare",),
-                    settings=of("lm"), makes=("lm.npz",),
-                ),
-                Stage(
-                    name="train", about="vocabulary, base, bottleneck", run=self.learning.train, after=("prepare",),
-                    settings=learnt,
-                    makes=(
-                        "shards", "tokens", "base", "bank-base.npz", "sentences.txt.gz", "start", "spelling", "model",
-                    ),
-                ),
-                Stage(
-                    name="adapter", about="contextual adapter", run=self.learning.adapter, after=("train",),
-                    settings=of("adapter"), makes=("bank-model.npz", "adapter"),
-                ),
-                Stage(
-                    name="decode", about="test sets without and with lists", run=self.decode, after=("lm", "adapter"),
-                    settings={"lists": of("lists"), "transcribe": of("transcribe")}, makes=("lists", "runs"),
-                ),
-                Stage(
-                    name="score", about="tables", run=self.score, after=("decode",), settings=of("score"),
-                    makes=("results",),
-                ),
-            ],
-        )  # fmt: skip
+        return seven_stages(
+            self.learning,
+            {"download": self.download, "prepare": self.prepare, "decode": self.decode, "score": self.score},
+            {
+                "download": release,
+                "prepare": {"prepare": of("prepare"), "entities": of("entities")},
+                "decode": {"lists": of("lists"), "transcribe": of("transcribe")},
+                "score": of("score"),
+            },
+        )
 
     def download(self) -> None:
         base = self.release.base_url.rstrip("/")
