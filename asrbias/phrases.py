@@ -51,8 +51,8 @@ class Spelling:
     matched: tuple[str, ...]  # as phrases are matched: case, diacritics and curly apostrophes folded
 
     @classmethod
-    def of(cls, labels: Sequence[str], blank: int) -> Spelling:
-        """Raises LabelsError for no labels, duplicates, or a blank that is none of them."""
+    def of(cls, labels: Sequence[str], blank: int | None) -> Spelling:
+        """Raises LabelsError for no labels, duplicates, or a blank that is none of them (None: which it is unknown)."""
         check_labels(labels, blank)
         emitted = ["" if i == blank or _CONTROL(label) else label for i, label in enumerate(labels)]
         separator = next((mark for mark in (WORD_START, " ", "|") if _separates(mark, emitted)), None)
@@ -70,9 +70,10 @@ class Spelling:
         return frozenset("".join(self.matched)) - {" "}
 
 
-def check_labels(labels: Sequence[str], blank: int) -> None:
+def check_labels(labels: Sequence[str], blank: int | None) -> None:
     """Raises LabelsError for what no decoder can use."""
-    if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
+    listed = isinstance(labels, Sequence) and not isinstance(labels, str)
+    if not listed or not all(isinstance(label, str) for label in labels):
         raise LabelsError(f"labels must be a list of strings, one a column of log_probs, not {labels!r:.80}.")
     if len(labels) < 1:
         raise LabelsError("labels is empty; give one string for each column of log_probs.")
@@ -80,6 +81,8 @@ def check_labels(labels: Sequence[str], blank: int) -> None:
         seen: set[str] = set()
         double = next(label for label in labels if label in seen or seen.add(label))  # type: ignore[func-returns-value]
         raise LabelsError(f"The label {double!r} is listed more than once; every label must be unique.")
+    if blank is None:
+        return
     if isinstance(blank, bool) or not isinstance(blank, (int, np.integer)) or not 0 <= blank < len(labels):
         raise LabelsError(f"blank is {blank!r}; it must be the position of the blank, 0..{len(labels) - 1}.")
 
@@ -182,6 +185,12 @@ def compile_words(
 
     spellings = map(spelling, lm.words)
     return _core.LmTrie(vocabulary, lm.native, "\n".join(spellings), lm.native.find(boost_word))
+
+
+def unspelled(spelling: Spelling, table: PhraseTable) -> tuple[str, ...]:
+    """The matching forms of a table that no sequence of the labels gives."""
+    vocabulary = _core.Vocabulary((*spelling.matched, ""), len(spelling.matched))  # the blank is a label of its own
+    return tuple(table.texts[row] for row in compile_automaton(vocabulary, table).unusable)
 
 
 def find_unusable(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from asrbias.commonwords import COMMON_WORDS
 from asrbias.phrasetable import spelled
-from asrbias.text import fold, normalise, unspeakable
+from asrbias.text import normalise, unspeakable
 
 if TYPE_CHECKING:
     from asrbias.entities import Entity, EntityList
+    from asrbias.phrases import Spelling
+    from asrbias.phrasetable import PhraseTable
 
-_CONTROL = re.compile(r"<.+>|\[.+\]").fullmatch  # "<blank>", "[PAD]": never emitted
 _MOST_SHOWN = 12  # characters of another script that a reason names
 SHORT = 3  # letters; a form of so few fires by accident
 # What a decoder does about risky entities (native/guard.hpp); the starter's has a guard.
@@ -80,39 +80,34 @@ def _padded(text: str, width: int) -> str:
 
 def make_report(entities: EntityList, labels: Sequence[str] | None) -> Report:
     """See `EntityList.report`."""
-    speller = None if labels is None else Speller(labels)
-    table = entities.forms(None if speller is None else speller.charset)
+    if labels is None:
+        table, speller = entities.forms(None), None
+    else:
+        from asrbias.phrases import Spelling
+
+        spelling = Spelling.of(labels, None)
+        table = entities.forms(spelling.charset)
+        speller = Speller.of(spelling, table)
     owner = dict(zip(table.texts, table.entity.tolist(), strict=True))
     rows = tuple(_row(index, entities, owner, speller) for index in range(len(entities)))
     return Report(rows, entities._notes)
 
 
+@dataclass(frozen=True)
 class Speller:
-    """Whether a model's labels can spell a word: as a sequence of pieces, for SentencePiece as for characters."""
+    """What of a list a model's labels cannot spell; phrases.py decides it, for decoders too."""
 
-    def __init__(self, labels: Sequence[str]) -> None:
-        if isinstance(labels, str) or not all(isinstance(label, str) for label in labels):
-            raise TypeError("labels is a list of the model's V label strings, such as ['<blank>', ' ', 'a', 'b'].")
-        pieces = {fold(label).casefold() for label in labels if not _CONTROL(label)} - {"", " ", "|"}
-        self.mark = "▁" if any("▁" in piece for piece in pieces) else ""  # pieces with it start a word
-        self.pieces = frozenset(pieces)
-        self.charset = frozenset("".join(pieces)) - {"▁"} | {" "}
-        self._longest = max(map(len, pieces), default=0)
-        self._known: dict[str, bool] = {}
+    charset: frozenset[str]  # the characters that the labels have, and the space
+    separated: bool  # whether the labels have a word separator
+    unspelled: frozenset[str]  # forms in these characters that no sequence of the labels gives
 
-    def spells(self, text: str) -> bool:
-        """Whether every word of `text` is a sequence of pieces."""
-        return all(self._spells_word(word) for word in text.split())
+    @classmethod
+    def of(cls, spelling: Spelling, table: PhraseTable) -> Speller:
+        from asrbias.phrases import unspelled
 
-    def _spells_word(self, word: str) -> bool:
-        if word not in self._known:
-            marked, reached = self.mark + word, {0}
-            for start in range(len(marked)):
-                if start in reached:
-                    ends = range(start + 1, min(len(marked), start + self._longest) + 1)
-                    reached.update(end for end in ends if marked[start:end] in self.pieces)
-            self._known[word] = len(marked) in reached
-        return self._known[word]
+        separated = spelling.separator is not None
+        lacking = unspelled(spelling, table) if separated else table.texts
+        return cls(spelling.charset | {" "}, separated, frozenset(lacking))
 
 
 def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Speller | None) -> ReportRow:
@@ -122,7 +117,7 @@ def _row(index: int, entities: EntityList, owner: dict[str, int], speller: Spell
     merged = False
     for form in (*own, *derived):
         text = spelled(form, None if speller is None else speller.charset)
-        if speller is not None and (text is None or not speller.spells(text)):
+        if speller is not None and (text is None or text in speller.unspelled):
             losses.append(_unspelled(form, speller))
         elif text is not None and owner[text] == index:
             forms[text] = None
@@ -158,6 +153,8 @@ def _unspoken(entity: Entity, own: tuple[str, ...]) -> list[str]:
 
 
 def _unspelled(form: str, speller: Speller) -> str:
+    if not speller.separated:
+        return "The model's labels have no word separator ('▁', ' ' or '|'), so they can use no list."
     missing = "".join(sorted(set(form) - speller.charset - {"'"}))
     why = f"they have no {' '.join(missing)}" if missing else "no sequence of them gives it"
     return f"The model's labels cannot spell '{form:.60}': {why}."

@@ -15,7 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
+from asrbias.phrases import LabelsError
 from asrbias.report import GUARDED
 
 LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz' ")
@@ -253,11 +255,22 @@ def test_labels_that_cannot_spell() -> None:
     pieces = ["<unk>", "▁ky", "iv", "▁os", "lo", "▁", "o", "b", "r", "i", "e", "n", "<blank>"]
     kyiv, oslo, brien = listed.report(pieces).rows
     assert (kyiv.status, oslo.status, brien.forms) == ("used", "used", ("obrien",))
-    (row,) = EntityList(["iv"]).report(["▁ky", "iv"]).rows  # "iv" stands only inside a word
-    assert row.reason.endswith("'iv': no sequence of them gives it.")
+    (row,) = EntityList(["ky iv"]).report(["▁ky", "iv"]).rows  # "iv" stands only inside a word, or first of all
+    assert row.reason.endswith("'ky iv': no sequence of them gives it.")
+    (row,) = EntityList(["Kyiv"]).report(["ky", "iv"]).rows
+    assert row.status == "dropped" and "no word separator" in row.reason
     assert EntityList(["Kyiv"]).report(["|", *"KYIV"[:3], "V"]).rows[0].status == "used"
-    with pytest.raises(TypeError, match="list of the model's V label strings"):
-        listed.report("abc")
+    for labels in ("abc", 5, [], ["a", 5], ["a", "a"]):
+        with pytest.raises(LabelsError):
+            listed.report(labels)  # type: ignore[arg-type]
+
+
+@given(st.lists(st.text("ab▁", min_size=1, max_size=3), min_size=1, unique=True), st.text("ab ", min_size=1))
+def test_the_report_says_what_the_decoder_can_find(labels: list[str], phrase: str) -> None:
+    labels = ["<blank>", *labels, "▁c"]
+    listed = EntityList([phrase])
+    unusable = Decoder(labels, blank=0).compile(listed).unusable
+    assert (listed.report(labels).rows[0].status == "dropped") == bool(unusable)
 
 
 def test_a_report_is_a_table_that_can_be_read() -> None:
