@@ -25,7 +25,7 @@ from asrbias.ablation_runs import Condition, Corpus
 from asrbias.evidence import EvidenceOptions
 from asrbias.joint_options import JointOptions
 from asrbias.score import Score
-from asrbias.tune_evidence import Evidences, fit, fit_without, fold_of, gather
+from asrbias.tune_evidence import Evidences, fit, fit_without, fold_of, gather, weigh
 from asrbias.tune_options import (
     ADAPT,
     GRIDS,
@@ -43,9 +43,10 @@ from asrbias.tune_options import (
 from asrbias.tune_steps import Case, Steps
 from asrbias.tune_trials import SLACK, Bounds, Figures, Trial, TrialLog, rate
 
-RISES = tuple(range(10, -5, -1))  # nats added to the fitted threshold
-FINE = 0.25  # nats
+STEPS = 12  # of the threshold, from where nothing passes to the fitted one; a nat each, or more
+FINE = 4  # parts of such a step
 PASSES = 2  # over the weights of a stage
+EQUAL = 2  # steps along a weight that may change nothing
 SCREENED = 3  # every so manieth utterance, where settings are told apart first
 START, ALL_ON = "start", "all switched on"
 
@@ -207,12 +208,14 @@ class Tuner:
             before = o
             for path in usable:
                 for up in (True, False):
-                    while (step := neighbour(path, get(o, path), up)) is not None:
-                        there = exchanged(o, path, step)
-                        found = tried(stage, there, o).value or 0.0
-                        if found >= value - SLACK:
+                    here, step, equal = o, get(o, path), 0
+                    while equal < EQUAL and (step := neighbour(path, step, up)) is not None:
+                        there = exchanged(here, path, step)
+                        found = tried(stage, there, here).value or 0.0
+                        if found > value + SLACK:
                             break
-                        o, value = there, found
+                        equal = 0 if found < value - SLACK else equal + 1
+                        o, value = (there, found) if not equal else (o, value)
             if o == before:
                 break
         return o
@@ -223,11 +226,13 @@ class Tuner:
             before = at
             for path in paths(at.options, tuple(wanted), lm=self.steps.lm):
                 for up in (True, False):
-                    while (step := neighbour(path, get(at.options, path), up)) is not None:
-                        found = self._whole(stage, exchanged(at.options, path, step), at.options)
-                        if self._rank(found) <= self._rank(at):
+                    here, step, equal = at.options, get(at.options, path), 0
+                    while equal < EQUAL and (step := neighbour(path, step, up)) is not None:
+                        found = self._whole(stage, exchanged(here, path, step), here)
+                        if self._rank(found) < self._rank(at):
                             break
-                        at = found
+                        equal = 0 if self._rank(found) > self._rank(at) else equal + 1
+                        at = self._ahead(at, found)
             if at is before:
                 break
         return at
@@ -266,26 +271,30 @@ class Tuner:
     def _threshold(
         self, o: JointOptions, weights: EvidenceOptions, only: Sequence[int] | None = None
     ) -> tuple[JointOptions, Figures]:
-        """Down from where hardly anything passes, until the bounds are exceeded; the best of these."""
+        """Down from where nothing passes of lists of which nothing is said, until the bounds are exceeded."""
 
         def at(rise: float) -> tuple[JointOptions, Figures]:
             made = with_evidence(o, replace(weights, threshold=round(weights.threshold + rise, 3)))
             return made, self.figures(made, only)
 
-        best = at(RISES[0])
-        last: float = RISES[0]
-        for rise in (*RISES[1:], RISES[-1] - 1):
-            found = at(rise)
+        wanted = self.steps.all if only is None else only
+        claims = [one for case in self.cases.alone for one in self.steps.claims(o, case, wanted) if one.claims]
+        top = max([1.0, *(float(weigh(one.inputs, weights, one.size).max()) for one in claims)])
+        step, rise, best = max(1.0, top / STEPS), top, at(top)
+        while rise > -step * STEPS:
+            found = at(rise - step)
             if not self.bounds.met(found[1]):
                 break
-            last = rise
-            best = max(best, found, key=lambda one: self.bounds.rank(one[1]))
-        for step in (1, 2, 3):
-            found = at(last - FINE * step)
+            rise, best = rise - step, max(best, found, key=self._merit)
+        for part in range(1, FINE):
+            found = at(rise - step * part / FINE)
             if not self.bounds.met(found[1]):
                 break
-            best = max(best, found, key=lambda one: self.bounds.rank(one[1]))
+            best = max(best, found, key=self._merit)
         return best
+
+    def _merit(self, found: tuple[JointOptions, Figures]) -> tuple[bool, float, float]:
+        return self.bounds.rank(found[1])
 
     def _evidences(self, o: JointOptions, only: Sequence[int] | None = None) -> Evidences:
         wanted = self.steps.all if only is None else only

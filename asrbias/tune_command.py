@@ -26,14 +26,14 @@ from asrbias.recognizer import STARTER, find_language_model, find_model, load, o
 from asrbias.score import Score
 from asrbias.significance import BootstrapOptions
 from asrbias.techniques import Setup
-from asrbias.tune import FINE, Cases, Tuned, Tuner
+from asrbias.tune import Cases, Tuned, Tuner
 from asrbias.tune_options import TuneError, TuneOptions, changes, evidence, first_options, with_evidence
 from asrbias.tune_report import BEFORE, Board, Compared, compare, markdown, to_dict
 from asrbias.tune_steps import Steps
 from asrbias.tune_trials import Figures, Trial, TrialLog
 
 FEWEST = 20  # utterances, with fewer of which every figure is chance
-RAISED = 20  # times that a threshold is raised where JointDecoder itself exceeds the bounds
+RAISE, RAISED = 0.25, 20  # nats, and times that a threshold is raised where JointDecoder itself exceeds the bounds
 DEFAULT = TuneOptions()
 NAMES = {NONE: "no list", BEFORE: "start", ALL: "tuned"}
 
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
     console = Console(stderr=True)
     system = System.of(arguments)
     for note in system.notes:
-        console.print(note, highlight=False)
+        console.print(note, highlight=False, soft_wrap=True)
     steps = system.steps(corpus)
     log = TrialLog(arguments.output / "trials.jsonl", [*system.made_from, corpus.digest, _said(corpus), _asked(o)])
     reserve = time.monotonic() - began  # the end takes about as long as the beginning
@@ -218,7 +218,7 @@ class Report:
             weights = evidence(options)
             if met or weights is None or not tuner.bounds.met(tuned.best.figures):  # type: ignore[arg-type]
                 break
-            options = with_evidence(options, replace(weights, threshold=round(weights.threshold + FINE, 3)))
+            options = with_evidence(options, replace(weights, threshold=round(weights.threshold + RAISE, 3)))
         before = {case: tuner.steps.texts(tuned.start.options, case) for case in _cases(tuner.cases)}
         parts = _compared(tuner.cases, before, texts, bootstrap)
         return cls(tuned=tuned, o=tuner.o, system=system, options=options, parts=parts, met=met,

@@ -107,24 +107,48 @@ def fit(found: Evidences, start: EvidenceOptions) -> Fitted | None:
     held_out = np.empty(len(found.right))
     for fold in np.unique(found.fold):
         some = found.fold != fold
-        held_out[~some] = found.inputs[~some] @ regress(found.inputs[some], found.right[some])
+        held_out[~some] = found.inputs[~some] @ _regressed(found, some)
     logs = np.logaddexp(0, np.where(found.right > 0, -held_out, held_out)).mean()
-    weights = _options(regress(found.inputs, found.right), start)
+    weights = _options(found, np.ones(len(held_out), bool), start)
     return Fitted(weights=weights, nats=1000 * float(logs), claims=len(held_out), right=int(found.right.sum()))
 
 
 def fit_without(found: Evidences, fold: int, start: EvidenceOptions) -> EvidenceOptions:
     """Weights fitted to all speakers but those of one part."""
-    some = found.fold != fold
-    return _options(regress(found.inputs[some], found.right[some]), start)
+    return _options(found, found.fold != fold, start)
 
 
-def _options(weights: Array, start: EvidenceOptions) -> EvidenceOptions:
-    first = weights[0] if weights[0] > 0 else 1.0
-    given: dict[str, Any] = {
-        name: max(0.0, round(float(value / first), 3)) for name, value in zip((*NAMES, "growth"), weights, strict=False)
-    }
-    return replace(start, threshold=round(float(-weights[-1] / first), 3), **given)
+def _options(found: Evidences, some: npt.NDArray[np.bool_], start: EvidenceOptions) -> EvidenceOptions:
+    """In units of the phones' weight, if they have any. Lists of one length cannot tell how the threshold grows."""
+    weights = _regressed(found, some)
+    weights = weights / (weights[0] or 1.0)
+    given: dict[str, Any] = {name: round(float(w), 3) for name, w in zip((*NAMES, "growth"), weights, strict=False)}
+    threshold = -float(weights[-1])
+    if _alike(found):
+        given["growth"] = start.growth
+        threshold += start.growth * float(found.inputs[0, -2])
+    return replace(start, threshold=round(threshold, 3), **given)
+
+
+def _alike(found: Evidences) -> bool:
+    """Whether the lists are of much the same length."""
+    return bool(np.ptp(found.inputs[:, -2]) < 1.0)
+
+
+def _regressed(found: Evidences, some: npt.NDArray[np.bool_]) -> Array:
+    """Weights of all columns of the inputs, for the claims of a mask; none below 0 but the last."""
+    used = np.ptp(found.inputs[some], axis=0) > 0
+    used[-2] &= not _alike(found)
+    used[-1] = True
+    weights = np.zeros(found.inputs.shape[1])
+    while True:
+        weights[used] = regress(found.inputs[some][:, used], found.right[some])
+        wrong = used & (weights < 0)
+        wrong[-1] = False
+        if not wrong.any():
+            return weights
+        used[int(np.argmin(np.where(wrong, weights * found.inputs[some].std(0), 0.0)))] = False
+        weights[:] = 0.0
 
 
 def regress(x: Array, y: Array) -> Array:
