@@ -91,20 +91,20 @@ class Reader:
         index = {text: token for text, token in self._index.items() if token in seen}
         best: tuple[float, Tokens] | None = None
         for text in texts:
-            for tokens in _segmentations(text, index):
+            for tokens in segmentations(text, index):
                 with contextlib.suppress(AlignmentError):  # more tokens than frames
                     score = align(window, tokens, blank=self.blank).score
                     best = max(best or (score, tokens), (score, tokens))
-        return best[1] if best is not None else next(_segmentations(texts[0], self._index))
+        return best[1] if best is not None else next(segmentations(texts[0], self._index))
 
 
-def _segmentations(text: str, index: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
+def segmentations(text: str, index: Mapping[str, int]) -> Iterator[tuple[int, ...]]:
     """Every way to write `text` in the labels of `index`, longest first."""
     if not text:
         yield ()
     for end in range(len(text), 0, -1):
         if text[:end] in index:
-            for rest in _segmentations(text[end:], index):
+            for rest in segmentations(text[end:], index):
                 yield (index[text[:end]], *rest)
 
 

@@ -1,0 +1,1 @@
+"""Other decoders' interfaces over our search."""
