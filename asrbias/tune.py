@@ -72,6 +72,11 @@ class Cases:
     own: tuple[Case, ...]
     alone: tuple[Case, ...]
 
+    @property
+    def all(self) -> tuple[Case | None, ...]:
+        """None first: no list."""
+        return (None, *self.own, *self.alone)
+
     @classmethod
     def of(cls, corpus: Corpus, o: TuneOptions) -> Cases:
         own = tuple(Case(corpus, Condition(count=size)) for size in o.sizes)
@@ -242,7 +247,7 @@ class Tuner:
     def figures(self, o: JointOptions, only: Sequence[int] | None = None) -> Figures:
         """Of these options on all utterances, or some."""
         wanted = self.steps.all if only is None else only
-        texts = {case: self.steps.texts(o, case, wanted) for case in (None, *self.cases.own, *self.cases.alone)}
+        texts = {case: self.steps.texts(o, case, wanted) for case in self.cases.all}
         return self.figures_of(texts, wanted)
 
     def figures_of(self, texts: dict[Case | None, list[str]], only: Sequence[int] | None = None) -> Figures:
@@ -312,7 +317,7 @@ class Tuner:
         found = self._evidences(o) if start is not None else None
         if start is None or found is None or fit(found, start) is None:
             return None
-        cases = (None, *self.cases.own, *self.cases.alone)
+        cases = self.cases.all
         texts: dict[Case | None, dict[int, str]] = {case: {} for case in cases}
         for fold in sorted(set(self.folds.tolist())):
             inside = [n for n in self.steps.all if self.folds[n] == fold]

@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from asrbias import __version__
 from asrbias.ablate_command import adapters, decoders, digest, encode, program
-from asrbias.ablation import judge
 from asrbias.ablation_runs import Corpus
-from asrbias.ablation_settings import ALL, NONE, usable
-from asrbias.files import write_whole
+from asrbias.ablation_settings import usable
 from asrbias.joint_options import JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.manifest import ManifestError
-from asrbias.recognizer import STARTER, find_language_model, find_model, load, own_decode_options, read_options
-from asrbias.score import Score
+from asrbias.recognizer import (
+    OPTIONS,
+    STARTER,
+    Recognizer,
+    find_language_model,
+    find_model,
+    load,
+    own_decode_options,
+    read_options,
+)
 from asrbias.significance import BootstrapOptions
 from asrbias.techniques import Setup
-from asrbias.tune import Cases, Tuned, Tuner
-from asrbias.tune_options import TuneError, TuneOptions, changes, evidence, first_options, with_evidence
-from asrbias.tune_report import BEFORE, Board, Compared, compare, markdown, to_dict
+from asrbias.tune import Tuner
+from asrbias.tune_options import TuneError, TuneOptions, evidence, first_options
+from asrbias.tune_report import Board
+from asrbias.tune_result import About, Report, write_options
 from asrbias.tune_steps import Steps
-from asrbias.tune_trials import Figures, Trial, TrialLog
+from asrbias.tune_trials import Trial, TrialLog
 
 FEWEST = 20  # utterances, with fewer of which every figure is chance
-RAISE, RAISED = 0.25, 20  # nats, and times that a threshold is raised where JointDecoder itself exceeds the bounds
 DEFAULT = TuneOptions()
-NAMES = {NONE: "no list", BEFORE: "start", ALL: "tuned"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     )  # fmt: skip
     corpus = read_corpus(arguments.manifest, arguments.distractors, o)
     check = read_corpus(arguments.check, arguments.distractors, o, fewest=1) if arguments.check else None
-    written = find_model(arguments.write) if arguments.write else None
+    installed = find_model(arguments.write) if arguments.write else None
     bootstrap = BootstrapOptions(resamples=arguments.resamples)
     console = Console(stderr=True)
     system = System.of(arguments)
@@ -107,14 +108,17 @@ def run(arguments: argparse.Namespace) -> int:
 
         tuner.show = show
         tuned = tuner.run(system.start, system.on)
-    report = Report.of(tuner, tuned, system, bootstrap, console)
+    console.print("figures of what was found, by the decoder itself", highlight=False)
+    about = About(manifest=str(arguments.manifest), distractors=str(arguments.distractors), model=system.name,
+                  lm=str(system.lm or "none"), notes=system.notes)  # fmt: skip
+    report = Report.of(tuner, tuned, about, bootstrap)
     if check is not None:
-        report.checked(system.steps(check), o, str(arguments.check), bootstrap)
-    report.write(arguments, console)
-    if written is not None:
-        write_options(written, report.options)
-        console.print(f"{written / 'decode.json'} written", highlight=False)
-    print(report.text, end="")
+        report.check(system.steps(check), str(arguments.check), bootstrap)
+    text = report.write(arguments.output)
+    if installed is not None:
+        write_options(installed, report.options)
+        console.print(f"{installed / OPTIONS} written", highlight=False, soft_wrap=True)
+    print(text, end="")
     return 0
 
 
@@ -141,14 +145,6 @@ def _asked(o: TuneOptions) -> dict[str, Any]:
     return asdict(replace(o, budget=None, trials=None))
 
 
-def write_options(folder: Path, o: JointOptions) -> None:
-    """As decode.json; what is there is kept as it is, if it says the same."""
-    text = json.dumps(o.to_json(), indent=1) + "\n"
-    path = folder / "decode.json"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_whole(path, text.encode())
-
-
 @dataclass(frozen=True, kw_only=True)
 class System:
     """A model, its language model, and where its tuning begins."""
@@ -159,7 +155,7 @@ class System:
     on: JointOptions
     notes: tuple[str, ...]
     made_from: tuple[str, ...]
-    recognizer: Any
+    recognizer: Recognizer
     language: LanguageModel | None
     threads: int | None
 
@@ -190,108 +186,3 @@ class System:
             adapter=adapters(self.recognizer), lm=self.language is not None,
             frame=self.recognizer.model.seconds_per_frame, threads=self.threads, **given,
         )  # fmt: skip
-
-
-@dataclass(kw_only=True)
-class Report:
-    """What was found, with its figures."""
-
-    tuned: Tuned
-    o: TuneOptions
-    system: System
-    options: JointOptions
-    parts: list[Compared]
-    held_out: Figures | None
-    met: bool
-    others: list[Compared]
-    other: str = ""
-    text: str = ""
-
-    @classmethod
-    def of(cls, tuner: Tuner, tuned: Tuned, system: System, bootstrap: BootstrapOptions, console: Console) -> Report:
-        """Figures by JointDecoder itself, which may differ from the steps' in a place that just passes."""
-        console.print("figures of what was found, by the decoder itself", highlight=False)
-        options, met = tuned.best.options, True
-        for _ in range(RAISED):
-            texts = {case: list(tuner.steps.whole(options, case)) for case in _cases(tuner.cases)}
-            met = tuner.bounds.met(tuner.figures_of(texts))
-            weights = evidence(options)
-            if met or weights is None or not tuner.bounds.met(tuned.best.figures):  # type: ignore[arg-type]
-                break
-            options = with_evidence(options, replace(weights, threshold=round(weights.threshold + RAISE, 3)))
-        before = {case: tuner.steps.texts(tuned.start.options, case) for case in _cases(tuner.cases)}
-        parts = _compared(tuner.cases, before, texts, bootstrap)
-        return cls(tuned=tuned, o=tuner.o, system=system, options=options, parts=parts, met=met,
-                   held_out=tuner.held_out(options), others=[])  # fmt: skip
-
-    def checked(self, steps: Steps, o: TuneOptions, name: str, bootstrap: BootstrapOptions) -> None:
-        """The same on other speech."""
-        cases = Cases.of(steps.corpus, o)
-        both = [{case: list(steps.whole(options, case)) for case in _cases(cases)}
-                for options in (self.tuned.start.options, self.options)]  # fmt: skip
-        self.other, self.others = name, _compared(cases, both[0], both[1], bootstrap)
-
-    def write(self, arguments: argparse.Namespace, console: Console) -> None:
-        """decode.json, tune.json and tune.md."""
-        folder = arguments.output
-        write_options(folder, self.options)
-        self.text = self._text(arguments, folder)
-        write_whole(folder / "tune.md", self.text.encode())
-        content = {
-            "version": __version__, "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "manifest": str(arguments.manifest), "distractors": str(arguments.distractors), "model": self.system.name,
-            "language model": str(self.system.lm or "none"), "asked": asdict(self.o), "notes": self.system.notes,
-            "trials": self.tuned.trials, "stopped": self.tuned.stopped, "meets the bounds": self.met,
-            "changed": changes(self.tuned.start.options, self.options), "options": self.options.to_json(),
-            "tuned on": [to_dict(part) for part in self.parts],
-            "held out": asdict(self.held_out) if self.held_out is not None else None,
-            "check": {"manifest": self.other, "tables": [to_dict(part) for part in self.others]},
-        }  # fmt: skip
-        write_whole(folder / "tune.json", (json.dumps(content, indent=1) + "\n").encode())
-
-    def _text(self, arguments: argparse.Namespace, folder: Path) -> str:
-        changed = changes(self.tuned.start.options, self.options)
-        values = ", ".join(f"`{path}` {json.dumps(value)}" for path, value in changed.items())
-        stopped = " It was stopped before all was tried." if self.tuned.stopped else ""
-        bounds = f"{self.o.false_hits:g} false hits in 1,000 words and {self.o.harm:g} points of WER more than no list"
-        lines = [
-            f"# {self.system.name}, tuned on {arguments.manifest}", "",
-            f"{self.tuned.trials} trials.{stopped} Bounds, for lists of {self.o.alone:,} distractors alone: {bounds}; "
-            f"{'met' if self.met else 'NOT met by anything that was tried: what exceeds them least was taken'}.",
-            *self.system.notes, "",
-            f"Changed from the start: {values or 'nothing'}.", "",
-            "## On the speech it was tuned on", "",
-            "These figures are optimistic: the weights were chosen by them. 95 % intervals by the bootstrap over "
-            "utterances.", "", markdown(self.parts, NAMES), _held_out(self.held_out),
-        ]  # fmt: skip
-        if self.others:
-            lines += [f"## On {self.other}, which nothing was tuned on", "", markdown(self.others, NAMES)]
-        lines += [f"The options are in {folder / 'decode.json'}: `asrbias.load(decode=FILE)`, `--options FILE`."]
-        return "\n".join(lines) + "\n"
-
-
-def _held_out(one: Figures | None) -> str:
-    if one is None:
-        return ""
-    f1 = " / ".join(f"{own.f1:.1f}" for own in one.own)
-    return (
-        f"With the evidence's weights and threshold found on other speakers than those they are used on: F1 {f1}, "
-        f"distractors alone {one.more_hits:+.2f} false hits in 1,000 words, WER {one.more_wer:+.2f}.\n"
-    )
-
-
-def _cases(cases: Cases) -> list[Any]:
-    return [None, *cases.own, *cases.alone]
-
-
-def _compared(
-    cases: Cases, before: dict[Any, list[str]], texts: dict[Any, list[str]], bootstrap: BootstrapOptions
-) -> list[Compared]:
-    found = []
-    for number, case in enumerate((*cases.own, *cases.alone)):
-        some: Sequence[tuple[str, list[str]]] = ((NONE, texts[None]), (BEFORE, before[case]), (ALL, texts[case]))
-        scores: dict[str, Score] = {name: judge(case.corpus, heard, case.condition) for name, heard in some}
-        own = case.condition.own
-        title = str(case) if own or len(cases.alone) == 1 else f"{case}, list {number - len(cases.own) + 1}"
-        found.append(compare(title, own, scores, bootstrap))
-    return found
