@@ -11,56 +11,26 @@ order, is said in joint.py; `whole` asks it itself.
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asrbias.ablation_runs import BLOCK, Condition, Corpus, Encoded
-from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
 from asrbias.evidence import Claim, EvidenceOptions, is_written
 from asrbias.hypothesis import Hypothesis
-from asrbias.joint import JointDecoder
 from asrbias.joint_options import EXACT, JointOptions
-from asrbias.lookup import Lookup, accepted
+from asrbias.lookup import accepted
 from asrbias.marking import marked
-from asrbias.phrases import Phrases
-from asrbias.pronunciations import PronouncedList
-from asrbias.rescoring import rescore
 from asrbias.techniques import Setup, uses_list
 from asrbias.transcript import build_transcript
 from asrbias.tune_evidence import Weighed, inputs, told, weigh
+from asrbias.tune_kept import blocks, key_of
 from asrbias.tune_options import evidence, only_told
-from asrbias.wordgraphs import PhoneGraphs
-
-Made = TypeVar("Made")
-KEPT = 6_000  # utterances for which something is kept, of each step
-KEPT_LISTS = 2_000  # compiled lists: a megabyte each, of 1,000 phrases
-
-
-@dataclass(frozen=True)
-class Case:
-    """Which list each utterance gets: a condition, and the corpus whose distractors it takes."""
-
-    corpus: Corpus
-    condition: Condition
-
-    def __str__(self) -> str:
-        return str(self.condition)
-
-
-@dataclass(frozen=True, eq=False)
-class Listed:
-    """An utterance's list as the steps read it."""
-
-    entities: EntityList
-    phrases: Phrases
-    pronounced: PronouncedList | None
+from asrbias.tune_searches import Case as Case
+from asrbias.tune_searches import Searches
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,60 +42,8 @@ class Claims:
     inputs: npt.NDArray[np.float64]  # [claims, features], as tune_evidence.inputs
 
 
-class Kept:
-    """Results by key and utterance; what was asked for longest ago goes first."""
-
-    def __init__(self, most: int = KEPT) -> None:
-        self._most, self._rows = most, OrderedDict[Any, dict[int, Any]]()
-
-    def each(self, key: Any, wanted: Sequence[int], make: Callable[[list[int]], Iterable[Any]]) -> list[Any]:
-        """For each utterance wanted; `make` gives those that are missing, in order."""
-        rows = self._rows.setdefault(key, {})
-        self._rows.move_to_end(key)
-        missing = [n for n in wanted if n not in rows]
-        for n, made in zip(missing, make(missing) if missing else (), strict=True):
-            rows[n] = made
-        while len(self._rows) > 1 and sum(map(len, self._rows.values())) > self._most:
-            self._rows.popitem(last=False)
-        return [rows[n] for n in wanted]
-
-
-class Steps:
-    """The steps over one corpus.
-
-    Args:
-        encoded: its recordings.
-        decoder, adapter: as of ablation_runs.Runs.
-        lm: whether a decoder gets the language model.
-        frame: seconds.
-        reward: nats per nat of rarity, by which the places of entities are put in order before they are weighed.
-    """
-
-    def __init__(
-        self,
-        corpus: Corpus,
-        encoded: Sequence[Encoded],
-        *,
-        decoder: Callable[[Setup], JointDecoder],
-        adapter: Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None = None,
-        lm: bool,
-        frame: float,
-        reward: float = EvidenceOptions().rarity_weight,
-        threads: int | None = 1,
-    ) -> None:
-        self.corpus, self.encoded, self.lm, self.threads, self.reward = corpus, encoded, lm, threads, reward
-        self._decoder, self._adapter, self._frame = decoder, adapter, frame
-        self._phones = PhoneGraphs()
-        self._searches = _Few[JointDecoder]()
-        self._lookups = _Few[Lookup]()
-        self._kept = {name: Kept() for name in ("plain", "search", "best", "adapted", "claims", "written", "texts")}
-        self._lists = Kept(KEPT_LISTS)
-
-    @property
-    def all(self) -> range:
-        return range(len(self.encoded))
-
-    # --- what decoding gives ---
+class Steps(Searches):
+    """All steps; `Searches` says what they are made from."""
 
     def texts(self, o: JointOptions, case: Case | None, only: Sequence[int] | None = None) -> list[str]:
         """What each utterance (of `only`) is heard as; case None: without a list."""
@@ -135,14 +53,14 @@ class Steps:
         weights = evidence(o)
         if weights is None:
             return self._kept["texts"].each(
-                ("texts", case, _key(o)), wanted, lambda some: self._by_search(o, case, some)
+                ("texts", case, key_of(o)), wanted, lambda some: self._by_search(o, case, some)
             )
         return list(self._by_evidence(o, weights, case, wanted))
 
     def whole(self, o: JointOptions, case: Case | None) -> Iterator[str]:
         """The same by JointDecoder itself, with no step left out but the adapter's."""
         decoder = self._decoder(Setup(options=o, lm=self.lm))
-        for block in _blocks(self.all):
+        for block in blocks(self.all):
             lists = [one.entities for one in self.lists(case, block, o)] if case is not None else [None] * len(block)
             some = [self.encoded[n] for n in block]
             adapted = self.adapted(o, case, block) if case is not None else None
@@ -159,91 +77,6 @@ class Steps:
             Weighed(one.claims, one.size, told(one.inputs, hits))
             for one, hits in zip(base, self._written(o, case, wanted, base, ()), strict=True)
         ]
-
-    # --- the steps ---
-
-    def plain(self, o: JointOptions, wanted: Sequence[int]) -> list[Hypothesis]:
-        """The best text without list and language model."""
-        decode = replace(o.decode, nbest=1, bonus=0.0, adaptive=0.0, unigram=0.0)
-        setup = Setup(options=JointOptions(decode=decode), lm=False)
-        free = replace(decode, lm_weight=0.0, word_bonus=0.0, unknown_penalty=0.0, list_prior=0.0,
-                       guard_character=0.0, guard_list=0.0, adaptive_cap=0.0)  # fmt: skip
-
-        def make(some: list[int]) -> Iterator[Hypothesis]:
-            search = self._decoder(setup).search
-            for block in _blocks(some):
-                yield from (found[0] for found in self._found(search, block, None))
-
-        return self._kept["plain"].each(_key(free), wanted, make)
-
-    def search(self, o: JointOptions, case: Case | None, wanted: Sequence[int]) -> list[list[Hypothesis]]:
-        """The n-best of the beam search, by the adapter's posteriors where it is on and there is a list."""
-
-        def make(some: list[int]) -> Iterator[list[Hypothesis]]:
-            search = self._searching(o).search
-            for block in _blocks(some):
-                yield from self._found(search, block, case, o)
-
-        return self._kept["search"].each(self._search_key(o, case), wanted, make)
-
-    def best(self, o: JointOptions, case: Case | None, wanted: Sequence[int]) -> list[Hypothesis]:
-        """The best of the search, ranked by the phones where that is on."""
-
-        def make(some: list[int]) -> Iterator[Hypothesis]:
-            lists = [one.entities for one in self.lists(case, some, o)] if case is not None else [None] * len(some)
-            for n, nbest, listed in zip(some, self.search(o, case, some), lists, strict=True):
-                sounds = self.encoded[n].phones
-                if o.rescore is not None:
-                    nbest = rescore(nbest, sounds, o.rescore, graphs=self._phones, entities=listed)
-                yield nbest[0]
-
-        return self._kept["best"].each((self._search_key(o, case), _key(o.rescore)), wanted, make)
-
-    def adapted(self, o: JointOptions, case: Case, wanted: Sequence[int]) -> list[Any]:
-        """What the adapter makes of each utterance and its list; None where it is off."""
-        if o.adapter is None or self._adapter is None:
-            return [None] * len(wanted)
-        adapt = self._adapter
-
-        def make(some: list[int]) -> Iterator[Any]:
-            one = adapt(Setup(options=o, lm=self.lm))
-            for n, listed in zip(some, self.lists(case, some, o), strict=True):
-                yield one(self.encoded[n], listed.entities) if listed.entities else None
-
-        return self._kept["adapted"].each((case, _key(o.adapter)), wanted, make)
-
-    def lists(self, case: Case, wanted: Sequence[int], o: JointOptions) -> list[Listed]:
-        """The lists, compiled."""
-
-        def make(some: list[int]) -> Iterator[Listed]:
-            search, asked = self._searching(o), set(some)
-            lookup = self._lookup(o) if o.lookup is not None or o.verify is not None else None
-            last: Listed | None = None
-            for n, listed in enumerate(case.corpus.lists(case.condition)):
-                if n not in asked:
-                    continue
-                if last is None or last.entities is not listed:  # distractors alone are one object
-                    last = Listed(listed, search.compile(listed), lookup.compile(listed) if lookup else None)
-                yield last
-
-        key = case, _key(o.variants), _key(self._places(o)), o.lookup is None and o.verify is None
-        return self._lists.each(key, wanted, make)
-
-    # --- parts ---
-
-    def _shown(self, n: int, best: Hypothesis, listed: EntityList | None) -> str:
-        return build_transcript([best], listed, self._frame, self.encoded[n].seconds, 1).text
-
-    def _found(
-        self, search: Decoder, block: Sequence[int], case: Case | None, o: JointOptions | None = None
-    ) -> list[list[Hypothesis]]:
-        log_probs = [self.encoded[n].log_probs for n in block]
-        if case is None or o is None:
-            return search.decode_batch(log_probs, None, self.threads)
-        phrases = [one.phrases for one in self.lists(case, block, o)]
-        adapted = self.adapted(o, case, block)
-        biased = [one.log_probs if one is not None else x for one, x in zip(adapted, log_probs, strict=True)]
-        return search.decode_batch(biased, phrases, self.threads)
 
     def _by_search(self, o: JointOptions, case: Case, wanted: list[int]) -> Iterator[str]:
         """Where nothing is weighed."""
@@ -266,7 +99,7 @@ class Steps:
         more = self._proposed(o, case, wanted) if aside else [None] * len(wanted)
         both = [_joined(one, other) for one, other in zip(found, more, strict=True)]
         written = self._written(o, case, wanted, both, ("more",) if aside else ())
-        key = case, self._search_key(o, None if aside else case), *map(_key, (o.rescore, self._places(o), o.variants))
+        key = case, self._search_key(o, None if aside else case), *map(key_of, (o.rescore, self._places(o), o.variants))
         kept = self._kept["texts"].each((*key, o.adapter is not None), wanted, lambda some: ({} for _ in some))
         for n, best, one, hits, texts in zip(wanted, base, both, written, kept, strict=True):
             gains = weigh(told(one.inputs, hits), weights, one.size)
@@ -287,7 +120,7 @@ class Steps:
 
     def _claims(self, o: JointOptions, case: Case, wanted: Sequence[int]) -> list[Claims]:
         def make(some: list[int]) -> Iterator[Claims]:
-            for block in _blocks(some):
+            for block in blocks(some):
                 yield from self._weighed(o, case, block, [None] * len(block))
 
         return self._kept["claims"].each(self._claim_key(o, case), wanted, make)
@@ -334,52 +167,11 @@ class Steps:
         key = self._search_key(o, case), *self._claim_key(o, case), *kind, o.lookup is None
         return self._kept["written"].each(key, wanted, make)
 
-    # --- what they depend on ---
-
-    def _search_key(self, o: JointOptions, case: Case | None) -> Any:
-        if case is None:
-            free = replace(o.decode, bonus=0.0, adaptive=0.0, adaptive_cap=0.0, unigram=0.0, list_prior=0.0,
-                           guard_character=0.0, guard_list=0.0, guard_common=0.0)  # fmt: skip
-            return None, _key(free)
-        return case, _key(o.decode), _key(o.variants), _key(o.adapter)
-
     def _claim_key(self, o: JointOptions, case: Case) -> tuple[Any, ...]:
-        return case, self._search_key(o, None), _key(self._places(o)), _key(o.variants), _key(o.adapter)
+        return case, self._search_key(o, None), key_of(self._places(o)), key_of(o.variants), key_of(o.adapter)
 
-    def _searching(self, o: JointOptions) -> JointDecoder:
-        plain = JointOptions(decode=o.decode, variants=o.variants)
-        return self._searches.get(_key(plain), lambda: self._decoder(Setup(options=plain, lm=self.lm)))
-
-    def _places(self, o: JointOptions) -> EvidenceOptions:
-        """Where entities are looked for; no place is left out for what it weighs."""
-        return replace(evidence(o) or EvidenceOptions(), threshold=-1000.0, growth=0.0, phone_weight=1.0,
-                       rarity_weight=self.reward, pace_weight=0.0, letter_weight=0.0, subword_weight=0.0,
-                       context_weight=0.0, heard=0.0, written=0.0, attended_weight=0.0)  # fmt: skip
-
-    def _lookup(self, o: JointOptions) -> Lookup:
-        """Finds and puts as the options say; what passes is not its business here."""
-        rule = EXACT if o.lookup == EXACT and o.verify is None else "soft"
-
-        def make() -> Lookup:
-            search = self._searching(o).search
-            return Lookup(search.spelling, blank=search.blank, rule=rule, options=self._places(o), variants=o.variants)
-
-        return self._lookups.get((rule, _key(self._places(o)), _key(o.variants)), make)
-
-
-class _Few(Generic[Made]):
-    """The last few of what is dear to make."""
-
-    def __init__(self) -> None:
-        self._made = OrderedDict[Any, Made]()
-
-    def get(self, key: Any, make: Callable[[], Made]) -> Made:
-        if key not in self._made:
-            self._made[key] = make()
-        self._made.move_to_end(key)
-        while len(self._made) > 4:
-            self._made.popitem(last=False)
-        return self._made[key]
+    def _shown(self, n: int, best: Hypothesis, listed: EntityList | None) -> str:
+        return build_transcript([best], listed, self._frame, self.encoded[n].seconds, 1).text
 
 
 def _joined(one: Claims | None, more: Claims | None) -> Claims:
@@ -389,13 +181,3 @@ def _joined(one: Claims | None, more: Claims | None) -> Claims:
     known = {claim.spot for claim in one.claims}
     new = [k for k, claim in enumerate(more.claims) if claim.spot not in known]
     return Claims((*one.claims, *(more.claims[k] for k in new)), one.size, np.vstack([one.inputs, more.inputs[new]]))
-
-
-def _blocks(some: Sequence[int]) -> Iterator[Sequence[int]]:
-    """So many are decoded together, and held in memory at once."""
-    return (some[start : start + BLOCK] for start in range(0, len(some), BLOCK))
-
-
-def _key(options: Any) -> str:
-    """Tells options from others."""
-    return "null" if options is None else json.dumps(asdict(options), sort_keys=True)
