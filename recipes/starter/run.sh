@@ -151,6 +151,5 @@ adapt a2 --init "$work/a1" --steps 2100 --rate 1.5e-3 --warmup 60 --forced 0.1 -
 adapt a3 --init "$work/a1" --steps 1300 --rate 1.5e-3 --warmup 60 --forced 0.1 --decay 0.8 --dropped 0.35 --seed 7
 python "$here/ship_adapter.py" "$work/a2" "$work/a3" --model "$starter"
 
-python "$here/tune_decoder.py" "$dev" --distractors "$shared/speech/distractors.txt" --write
-python "$here/phones_sweep.py" "$dev" --distractors "$shared/speech/distractors.txt" --model "$starter" --output "$starter/decode.json"
+asrbias tune "$dev" --distractors "$shared/speech/distractors.txt" --model "$starter" --output "$work/tuned" --write "$starter"
 bash "$here/figures.sh" "$shared" "$work/figures"
