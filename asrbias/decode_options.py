@@ -79,7 +79,7 @@ class DecodeOptions:
         for name, fewest in COUNTS.items():
             value: Any = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or not fewest <= int(value) <= MOST:
-                raise DecoderError(f"{name} is {value!r}; it must be a whole number, {fewest} or more.")
+                raise DecoderError(f"{name} is {value!r}; it must be a whole number, {fewest} or more, up to {MOST}.")
             object.__setattr__(self, name, int(value))
         for name, (least, largest, unit) in RANGES.items():
             value = getattr(self, name)

@@ -65,7 +65,7 @@ class Decoder:
     ) -> None:
         if options is not None and not isinstance(options, DecodeOptions):
             raise DecoderTypeError(f"options is {type(options).__name__}; give a DecodeOptions.")
-        labels = tuple(labels) if not isinstance(labels, str) else labels
+        labels = tuple(labels) if isinstance(labels, Iterable) and not isinstance(labels, str) else labels
         self.spelling = Spelling.of(labels, blank)
         self.labels = tuple(labels)
         self.blank = int(blank)
@@ -107,7 +107,8 @@ class Decoder:
         if isinstance(entities, PhraseTable):
             return self._compile(entities, None, None)
         listed = EntityList.coerce(entities)
-        assert listed is not None
+        if listed is None:
+            raise DecoderTypeError("compile takes an entity list, not None; to decode without one, give decode None.")
         with self._lock:
             cached = self._cache.get(listed.digest)
             if cached is not None:
@@ -161,6 +162,8 @@ class Decoder:
             log_probs: B matrices [T_i, V].
             entities: B lists (or None), one for each item; one EntityList or Phrases serves all of them.
         """
+        if not isinstance(log_probs, Iterable):
+            raise DecoderTypeError(f"log_probs is {type(log_probs).__name__}; give a list of matrices [T, V].")
         matrices = [as_matrix(x, len(self.labels), f"log_probs of item {i}") for i, x in enumerate(log_probs)]
         if threads is None:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -173,7 +176,7 @@ class Decoder:
             return [None] * count
         if isinstance(entities, (EntityList, Phrases)):
             return [self._phrases(entities)] * count
-        lists = list(entities)
+        lists = list(entities) if isinstance(entities, Iterable) else [""]
         if any(isinstance(item, (str, Entity)) for item in lists):
             raise DecoderTypeError(
                 "decode_batch takes a list of entities for each item; for the same list everywhere give an EntityList."

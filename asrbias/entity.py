@@ -63,6 +63,8 @@ class Entity:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Entity:
         """An entity from a mapping with the fields' names, as in JSON; an unknown name is an EntityError."""
+        if not isinstance(fields, Mapping):
+            raise EntityTypeError(f"An entity's fields are a mapping, not {type(fields).__name__} {fields!r:.60}.")
         if unknown := [name for name in fields if name not in FIELDS]:
             raise EntityError(f"Unknown field {unknown[0]!r} of an entity; the fields are {', '.join(FIELDS)}.")
         if "phrase" not in fields:

@@ -74,6 +74,8 @@ class JointDecoder:
     ) -> None:
         if options is not None and not isinstance(options, JointOptions):
             raise JointTypeError(f"options is {type(options).__name__}; give a JointOptions.")
+        if not isinstance(phones, Sequence) or not all(isinstance(phone, str) for phone in phones):
+            raise JointTypeError(f"phones is {phones!r:.60}; give a list of the phone head's labels after its blank.")
         self.options = options if options is not None else JointOptions()
         self.search = Decoder(labels, blank=blank, lm=lm, options=_searched(self.options))
         self.labels, self.blank = self.search.labels, self.search.blank
@@ -129,6 +131,11 @@ class JointDecoder:
         One EntityList serves all items. `adapted`: what an adapter made of each item and its list (adapting.py; None:
         nothing). The search reads its posteriors, the evidence its attention; what is without a list reads log_probs.
         """
+        for given in (log_probs, phone_log_probs, adapted):
+            if given is not None and not hasattr(given, "__len__"):
+                raise JointTypeError(f"{type(given).__name__} was given in place of a list of B items; give a list.")
+        if log_probs is None:
+            raise JointTypeError("log_probs is None; give a list of matrices [T, V].")
         sounds = list(phone_log_probs) if phone_log_probs is not None else [None] * len(log_probs)
         lists = self._lists(entities, len(log_probs))
         if not self.options.decode.bias:  # the dial at 0: no list
@@ -177,7 +184,7 @@ class JointDecoder:
     def _lists(self, entities: Any, count: int) -> list[EntityList | None]:
         if entities is None or isinstance(entities, EntityList):
             return [entities] * count
-        lists = list(entities)
+        lists = list(entities) if isinstance(entities, Iterable) else [""]
         if any(isinstance(one, (str, Entity)) for one in lists):
             raise JointTypeError(
                 "decode_batch takes a list of entities for each item; for the same list everywhere give an EntityList."
@@ -189,7 +196,8 @@ class JointDecoder:
     def compile(self, entities: EntityList | Iterable[str | Entity]) -> Phrases:
         """The list as the search uses it, with its variants; Decoder.compile says more."""
         listed = EntityList.coerce(entities)
-        assert listed is not None
+        if listed is None:
+            raise JointTypeError("compile takes an entity list, not None; to decode without one, give decode None.")
         return self._compile(listed)
 
     def _compile(self, listed: EntityList) -> Phrases:

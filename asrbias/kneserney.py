@@ -61,10 +61,12 @@ def estimate(
 
     Raises LanguageModelError for no words at all, and for options out of range.
     """
-    if isinstance(sentences, str):
-        raise LanguageModelError("sentences is one string; give a list of strings, one a sentence.")
+    if isinstance(sentences, str) or not isinstance(sentences, Iterable):
+        raise LanguageModelError(
+            f"sentences is one {type(sentences).__name__}; give a list of strings, one a sentence."
+        )
     cutoffs = _cutoffs(order, prune)
-    lines = [sentence.split() for sentence in sentences]
+    lines = [_split(sentence) for sentence in sentences]
     words = _vocabulary(lines, vocabulary)
     counted = _count(*_tokens(lines, words), order, len(words))
     kept = [counts.count > cutoff for counts, cutoff in zip(counted, cutoffs, strict=True)]
@@ -91,9 +93,17 @@ def estimate(
     return ArpaModel(words=words, orders=tuple(orders))
 
 
+def _split(sentence: str) -> list[str]:
+    if not isinstance(sentence, str):
+        raise LanguageModelError(f"A sentence is {sentence!r:.60}; give a list of strings, one a sentence.")
+    return sentence.split()
+
+
 def _cutoffs(order: int, prune: Sequence[int]) -> tuple[int, ...]:
-    if not 1 <= order <= MAX_ORDER:
-        raise LanguageModelError(f"The order is {order}; give 1 to {MAX_ORDER}.")
+    if not isinstance(order, int) or not 1 <= order <= MAX_ORDER:
+        raise LanguageModelError(f"The order is {order!r:.60}; give 1 to {MAX_ORDER}.")
+    if not isinstance(prune, Sequence) or not all(isinstance(count, int) for count in prune):
+        raise LanguageModelError(f"prune is {prune!r:.60}; give a list of whole numbers, as in (0, 0, 1).")
     given = list(prune) or [0]
     if len(given) > order or min(given) < 0 or given[0] != 0 or given != sorted(given):
         raise LanguageModelError(

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from asrbias.entity import Entity, EntityError
+from asrbias.entity import LONGEST_TEXT, Entity, EntityError, EntityTypeError
 from asrbias.listtables import COLUMNS, NUMBER, Row, entity_at, find_header, table_rows
 
 _BOMS = (
@@ -38,6 +38,8 @@ _GLUED_WEIGHT = re.compile(r"[^\W\d]:\s*[+-]?\d+(?:\.\d+)?$").search
 
 def read_rows(path: str | os.PathLike[str]) -> tuple[list[Row], tuple[str, ...]]:
     """The rows of a list file, and remarks on the file as a whole. Raises EntityError, OSError."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise EntityTypeError(f"A list is read from a path (str or Path), not from {type(path).__name__}.")
     file = Path(path)
     text, notes = _decode(file.read_bytes(), file)
     suffix, content = file.suffix.lower(), text.strip()
@@ -140,7 +142,7 @@ def _plain_rows(text: str, file: Path, notes: list[str]) -> Iterator[Row]:
         if phrase.startswith("# ") or phrase == "#":
             comments += 1
             continue
-        if phrase.isalpha():
+        if phrase.isalpha() and len(phrase) <= LONGEST_TEXT:
             yield Entity(phrase), ()
             continue
         if "\t" in phrase:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,13 +41,15 @@ class LanguageModel:
         self.native = native
 
     @classmethod
-    def read(cls, path: str | Path) -> LanguageModel:
+    def read(cls, path: str | PathLike[str]) -> LanguageModel:
         """Read ARPA text, plain or gzip'd, an .npz of ours, or a KenLM binary (probing or plain trie).
 
         Raises LanguageModelError for a file that is none of these, cut short, or wrong in its values.
         """
         from asrbias import _core
 
+        if not isinstance(path, (str, PathLike)):
+            raise LanguageModelError(f"A language model is read from a path (str or Path), not {type(path).__name__}.")
         path = Path(path)
         try:
             content = _content(path)
@@ -80,8 +83,8 @@ class LanguageModel:
             )
         return tuple(self.native.word(number).decode("utf-8", "replace") for number in range(len(self.native)))
 
-    def __contains__(self, word: str) -> bool:
-        return self.native.find(word) != self.native.unknown
+    def __contains__(self, word: object) -> bool:
+        return isinstance(word, str) and self.native.find(word) != self.native.unknown
 
     def score(self, text: str) -> float:
         """Natural logarithm of the probability of `text`, words apart by white space, from <s> to </s>."""
@@ -89,7 +92,9 @@ class LanguageModel:
 
     def word_scores(self, text: str) -> tuple[float, ...]:
         """Natural logarithms of the conditional probabilities of each of W words and of </s>, W + 1 of them."""
-        return tuple(self.native.sentence(text.split()))
+        if not isinstance(text, str):
+            raise LanguageModelError(f"The text is {type(text).__name__} {text!r:.60}; give a str.")
+        return tuple(self.native.sentence(text.encode("utf-8", "replace").decode().split()))
 
 
 def _content(path: Path) -> npt.NDArray[np.uint8]:

@@ -169,7 +169,10 @@ class Vocabulary:
     def load(cls, folder: Path) -> Vocabulary:
         """Read what `save` wrote."""
         if (folder / SENTENCEPIECE_FILE).is_file():
-            return cls.from_sentencepiece((folder / SENTENCEPIECE_FILE).read_bytes())
+            try:
+                return cls.from_sentencepiece((folder / SENTENCEPIECE_FILE).read_bytes())
+            except VocabularyError as error:
+                raise VocabularyError(f"{folder / SENTENCEPIECE_FILE}: {error}") from error
         if (folder / CHARACTERS_FILE).is_file():
             try:
                 body = json.loads((folder / CHARACTERS_FILE).read_text(encoding="utf-8"))

@@ -265,6 +265,7 @@ def test_labels_that_cannot_spell() -> None:
             listed.report(labels)  # type: ignore[arg-type]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text("ab▁", min_size=1, max_size=3), min_size=1, unique=True), st.text("ab ", min_size=1))
 def test_the_report_says_what_the_decoder_can_find(labels: list[str], phrase: str) -> None:
     labels = ["<blank>", *labels, "▁c"]

@@ -164,7 +164,7 @@ def test_too_little_text_is_said() -> None:
         ({"vocabulary": 0}, "vocabulary is 0"),
         ({"vocabulary": ["new york"]}, "'new york'"),
         ({"sentences": ["", " "]}, "no word in the text"),
-        ({"sentences": "a b"}, "sentences is one string"),
+        ({"sentences": "a b"}, "sentences is one str"),
         ({"sentences": ["a </s> b"]}, "holds <s> or </s>"),
     ],
 )

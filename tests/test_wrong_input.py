@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,15 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import asrbias
 from asrbias.cli import main
-from asrbias.entities import Entity
+from asrbias.entities import Entity, EntityError
 from asrbias.errors import sentence
 from asrbias.files import write_whole
+from asrbias.joint import JointDecoder
+from asrbias.lm import estimate
 from asrbias.recognizer import MODELS
 from asrbias.score_results import ScoreInputError
+from asrbias.tokens import Vocabulary, VocabularyError
+from asrbias.training.shards import read_shard
 
 DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
 NAN = float("nan")
@@ -232,3 +238,67 @@ def test_a_run_that_met_a_full_disk_goes_on(
     assert main(["transcribe", "--manifest", "m.jsonl", "--output", "out.jsonl"]) == 0
     assert "going on after 2 of 2" in capsys.readouterr().err
     assert len((folder / "out.jsonl").read_text().splitlines()) == 2
+
+
+# --- from Python --------------------------------------------------------------------------------------------------
+
+DECODER = asrbias.Decoder(["_", " ", "a", "b"])
+JOINT = JointDecoder(["_", " ", "a", "b"])
+POSTERIORS = np.log(np.full((5, 4), 0.25))
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: asrbias.Decoder(None), "labels must be a list of strings"),
+        (lambda: asrbias.Decoder(5), "labels must be a list of strings"),
+        (lambda: DECODER.compile(None), "compile takes an entity list, not None"),
+        (lambda: DECODER.decode_batch(None), "log_probs is NoneType"),
+        (lambda: DECODER.decode_batch([POSTERIORS], 5), "takes a list of entities for each item"),
+        (lambda: JOINT.compile(None), "compile takes an entity list, not None"),
+        (lambda: JOINT.decode_batch(None), "log_probs is None"),
+        (lambda: JOINT.decode_batch([POSTERIORS], entities=5), "takes a list of entities"),
+        (lambda: JOINT.decode_batch([POSTERIORS], adapted=5), "int was given in place of a list"),
+        (lambda: JointDecoder(["_", " "], phones=None), "phones is None"),
+        (lambda: asrbias.DecodeOptions(beam=10**9), "beam is 1000000000; it must be a whole number, 1 or more, up to 10000000"),
+        (lambda: asrbias.EntityList.read(None), "A list is read from a path"),
+        (lambda: Entity.from_fields(5), "An entity's fields are a mapping, not int 5"),
+        (lambda: asrbias.LanguageModel.read(5), "read from a path (str or Path), not int"),
+        (lambda: estimate(None), "sentences is one NoneType"),
+        (lambda: estimate([5]), "A sentence is 5"),
+        (lambda: estimate(["a"], order=2.5), "The order is 2.5"),
+        (lambda: estimate(["a"], prune=5), "prune is 5"),
+        (lambda: estimate(["a b"]).language_model().score(5), "The text is int 5"),
+    ],
+)
+def test_wrong_types_are_named(call: Callable[[], Any], says: str) -> None:
+    with pytest.raises((ValueError, TypeError)) as failed:
+        call()
+    assert says in str(failed.value) and "\n" not in str(failed.value)
+
+
+def test_a_language_model_takes_any_text() -> None:
+    model = estimate(["a b"]).language_model()
+    assert model.score("\ud800 😀 \0") < 0 and 5 not in model
+
+
+def test_a_book_in_a_list_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("Kyiv\n" + "a" * 100_000)
+    with pytest.raises(EntityError, match=r"names.txt, line 2: .* is 100000 characters long; at most 10000"):
+        asrbias.EntityList.read(tmp_path / "names.txt")
+
+
+def test_damaged_shards_and_vocabularies_are_named(tmp_path: Path) -> None:
+    (tmp_path / "s.pcm").write_bytes(b"\0\0" * 5)
+    for content, says in (
+        (b"\xff\xfe", "s.jsonl:1 is no line of a shard"),
+        (b'{"id": "a", "text": "x"}', "(no 'offset')"),
+        (b'{"id": "a", "text": "x", "offset": -2, "samples": 1}', "lies beyond the end"),
+        (b"5", "s.jsonl:1 is no line of a shard"),
+    ):
+        (tmp_path / "s.jsonl").write_bytes(content)
+        with pytest.raises(ValueError, match=re.escape(says)):
+            list(read_shard(tmp_path / "s.jsonl"))
+    (tmp_path / "tokens.model").write_bytes(b"garbage")
+    with pytest.raises(VocabularyError, match=r"tokens\.model: This is no SentencePiece model"):
+        Vocabulary.load(tmp_path)

@@ -36,7 +36,10 @@ def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: in
             raise ManifestError(f"{manifest}:{line.number} has no `text`; training needs what was said.")
         path = output
         if by is not None:
-            value = re.sub(r"[/\\\0]", "_", str(line.fields.get(by) or "none"))
+            value = line.fields.get(by)
+            if isinstance(value, (list, dict)):
+                raise ManifestError(f"{manifest}:{line.number}: `{by}` is {value!r:.60}; --by takes text or a number.")
+            value = re.sub(r"[/\\\0]", "_", "none" if value in (None, "") else str(value))
             path = output.with_name(f"{output.name}-{value}")
         groups.setdefault(path, []).append(line)
     for path in groups:

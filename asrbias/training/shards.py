@@ -64,16 +64,18 @@ def read_shard(path: Path) -> Iterator[Utterance]:
     if not pcm.is_file():
         raise FileNotFoundError(f"{path} has no audio beside it: {pcm.name} is missing; write the shard again.")
     size = pcm.stat().st_size // 2
-    with open(path, encoding="utf-8") as lines:
+    with open(path, encoding="utf-8", errors="replace") as lines:  # what is no text is no JSON either
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
                 named = (row["id"], row["text"], row.get("speaker", ""), row.get("corpus", ""))
                 offset, samples = int(row["offset"]), int(row["samples"])
                 entities = tuple(str(phrase) for phrase in row.get("entities") or ())
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"{path}:{number} is no line of a shard ({error!r}); write it again.") from None
-            if offset + samples > size:
+            except KeyError as error:
+                raise ValueError(f"{path}:{number} is no line of a shard (no {error}); write it again.") from None
+            except (ValueError, TypeError, AttributeError) as error:
+                raise ValueError(f"{path}:{number} is no line of a shard ({error}); write it again.") from None
+            if offset < 0 or samples < 0 or offset + samples > size:
                 raise ValueError(f"{path}:{number} lies beyond the end of {pcm.name} ({size} samples); write it again.")
             yield Utterance(*named, pcm, offset, samples, entities)
 
