@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import io
 import json
 import math
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +23,9 @@ from tests.corpus_server import LEARNING, RATE, CorpusServer, serve, tar_of, ton
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 
-from corpus.config import Config
+from corpus.commands import train
+from corpus.config import Config, Machine
+from corpus.disk import DiskFullError
 from corpus.download import DownloadError, DownloadOptions
 from corpus.errors import RecipeError
 from corpus.rare import names_in, rare_words
@@ -119,6 +125,10 @@ def recipe(server: CorpusServer, folder: Path, more: str = "") -> VoxPopuli:
     return VoxPopuli(folder / "work", Config(RECIPES / "voxpopuli" / "config.toml", config), QUICK)
 
 
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
 def lines(path: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
 
@@ -126,19 +136,29 @@ def lines(path: Path) -> list[dict[str, object]]:
 def test_all_stages_from_the_archives_to_the_table(
     server: CorpusServer, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a connection that is cut on the way and a wrong checksum; then everything again, which does nothing."""
+    """With every fault on the way; then everything again, which does nothing."""
     monkeypatch.setattr("asrbias.training.phonebank.HARDEST", math.inf)  # two updates teach nobody to hear
     work = tmp_path / "work"
     archive = "/audios/original_2009.tar"
-    server.cut_after[archive] = [5_000, 3_000]
+    with monkeypatch.context() as small:
+        small.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=150_000))
+        with pytest.raises(DiskFullError, match=r"to be downloaded and unpacked takes .* make room for"):
+            recipe(server, tmp_path).stages().run()
+    assert not server.sent, "nothing is downloaded where it has no room"
+    with monkeypatch.context() as full:
+        full.setattr("corpus.unpack._write", no_space)
+        with pytest.raises(DiskFullError, match=r"ran full during the unpacking of original_2009.tar; make room"):
+            recipe(server, tmp_path).stages().run()
+    server.cut_after[archive] = [5_000, 3_000]  # not asked for again: its bytes are there
+    server.cut_after["/audios/original_2010.tar"] = [5_000, 3_000]
     wrong = f'[checksums]\n"original_2010.tar" = "sha256:{"0" * 64}"\n'
     with pytest.raises(DownloadError, match=r"original_2010.tar: its sha256 is .*, but was given 0000.*set aside"):
         recipe(server, tmp_path, wrong).stages().run()
     assert not (work / "done" / "download.json").exists() and not (work / "manifests").exists()
     recipe(server, tmp_path).stages().run()
     sent = dict(server.sent)
-    assert sent[archive] == len(server.files[archive]), "no byte comes twice"
-    assert sent == {path: len(data) * (1 + ("2010" in path)) for path, data in server.files.items()}
+    twice = {"/audios/original_2010.tar"}  # what was set aside as wrong; of all else no byte comes twice
+    assert sent == {path: len(data) * (1 + (path in twice)) for path, data in server.files.items()}
 
     table = (work / "results" / "table.md").read_text()
     assert "| test | rare | none |" in table and "| accented | names | own + 2 |" in table
@@ -236,3 +256,30 @@ def test_settings_that_are_none(tmp_path: Path, server: CorpusServer) -> None:
     odd = Config(RECIPES / "voxpopuli" / "config.toml", tmp_path / "odd.toml")
     with pytest.raises(RecipeError, match=r"\[download\] has 'year'; its settings are base_url, keep_archives"):
         VoxPopuli(tmp_path, odd)
+
+
+def test_many_gpus_share_out_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def run(command: list[str]) -> SimpleNamespace:
+        called.append(command)
+        return SimpleNamespace(returncode=len(called) - 1)
+
+    monkeypatch.setattr("corpus.commands.subprocess.run", run)
+    options = {
+        "seconds": 2400.0,
+        "text-seconds": 1200.0,
+        "apart": True,
+        "subword-layers": [6, 12],
+        "short-first": False,
+    }
+    train(Machine(processes=8, workers=4), options, "--output", "base")
+    assert (
+        called[0][1:]
+        == (
+            "-m torch.distributed.run --standalone --nproc-per-node 8 -m asrbias train --output base --seconds 300.0 "
+            "--text-seconds 150.0 --apart --subword-layers 6 12 --device cuda --workers 4"
+        ).split()
+    )
+    with pytest.raises(RecipeError, match="failed with status 1"):
+        train(Machine(processes=2), {})
