@@ -101,21 +101,37 @@ def _read_container(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     return (np.concatenate(parts) if parts else np.zeros(0, np.float32)), rate
 
 
-def container_blocks(path: Path, seconds: float) -> tuple[int, Iterator[Samples]]:
-    """What only PyAV reads: its rate in Hz, and mono samples in blocks of about `seconds`."""
+def _import_av(path: Path) -> Any:
     try:
         import av
     except ImportError as error:
         raise AudioError(
             f"{path} needs PyAV, which is not installed; pip install 'asrbias[audio]', or convert it to wav."
         ) from error
+    return av
+
+
+def _container(path: Path) -> tuple[int, float | None]:
+    """Rate in Hz, and seconds where the file tells."""
+    av = _import_av(path)
     try:
         with av.open(str(path)) as container:
             if not container.streams.audio:
                 raise AudioError(f"{path} has no audio track; give a file that has one.")
-            rate = int(container.streams.audio[0].rate)
+            seconds = container.duration / av.time_base if container.duration else None
+            return int(container.streams.audio[0].rate), seconds
     except av.FFmpegError as error:
         raise AudioError(f"{path} cannot be read as audio ({error}); give a whole file.") from error
+
+
+def container_seconds(path: Path) -> float | None:
+    """How long a file that only PyAV reads says it is."""
+    return _container(path)[1]
+
+
+def container_blocks(path: Path, seconds: float) -> tuple[int, Iterator[Samples]]:
+    """What only PyAV reads: its rate in Hz, and mono samples in blocks of about `seconds`."""
+    av, (rate, _) = _import_av(path), _container(path)
 
     def blocks() -> Iterator[Samples]:
         parts: list[Samples] = []

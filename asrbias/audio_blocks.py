@@ -17,6 +17,7 @@ from asrbias.audio import (
     check_file,
     check_samples,
     container_blocks,
+    container_seconds,
     load_audio,
     resample,
     unreadable,
@@ -50,20 +51,17 @@ def audio_blocks(source: Any, *, sample_rate: int = 16_000, seconds: float = 30.
         raise AudioError(f"There are no samples in {path}; give audio of at least one sample.")
 
 
-def audio_seconds(source: Any, *, sample_rate: int = 16_000) -> float | None:
-    """How long a file or an array says it is; None where only reading it would tell."""
-    if isinstance(source, (str, PathLike)):
-        path = Path(source)
-        check_file(path)
-        if path.suffix.lower() in CONTAINERS:
-            return None
-        import soundfile
+def file_seconds(path: Path) -> float | None:
+    """How long a file says it is; None where only reading it would tell. Raises AudioError, OSError."""
+    check_file(path)
+    if path.suffix.lower() in CONTAINERS:
+        return container_seconds(path)
+    import soundfile
 
-        try:
-            return float(soundfile.info(path).duration)
-        except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
-            raise unreadable(path, error) from error
-    return len(load_audio(source, sample_rate=sample_rate)) / sample_rate
+    try:
+        return float(soundfile.info(path).duration)
+    except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:
+        raise unreadable(path, error) from error
 
 
 def _soundfile_blocks(path: Path, seconds: float) -> tuple[int, Iterator[Samples]]:

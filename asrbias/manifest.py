@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import track
 
+from asrbias.audio import Samples
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
 from asrbias.errors import sentence
@@ -101,19 +102,21 @@ def _batches(
 def _transcribe(
     recognizer: Recognizer, batch: list[ManifestLine], given: Mapping[str, EntityList | None]
 ) -> Iterator[dict[str, Any]]:
-    waves, usable = [], []
+    waves: dict[str, Samples] = {}
+    results: dict[str, Transcript] = {}
     errors: dict[str, str] = {}
-    for line in batch:
-        try:
-            waves.append(recognizer.samples(line.audio))
-        except (OSError, ValueError) as error:  # one bad recording must not end a long run
-            errors[line.id] = sentence(error)
-            continue
-        usable.append(line)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusableEntityWarning)  # said with the line's number
-        found = recognizer.transcribe_batch(waves, [given[line.id] for line in usable])
-    results = {line.id: transcript for line, transcript in zip(usable, found, strict=True)}
+        for line in batch:
+            try:
+                if (wave := recognizer.whole(line.audio)) is not None:
+                    waves[line.id] = wave
+                else:  # by itself: it is read bit by bit, and may turn out to be damaged
+                    results[line.id] = recognizer.transcribe(line.audio, given[line.id])
+            except (OSError, ValueError) as error:  # one bad recording must not end a long run
+                errors[line.id] = sentence(error)
+        found = recognizer.transcribe_batch(list(waves.values()), [given[key] for key in waves])
+    results |= dict(zip(waves, found, strict=True))
     for line in batch:
         yield _output(line, results.get(line.id), errors.get(line.id))
 

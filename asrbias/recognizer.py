@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asrbias import longform
 from asrbias.adapting import Adapted, Adapting
 from asrbias.audio import AudioError, Samples, load_audio
+from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import DecodeOptions
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
-from asrbias.transcript import Transcript, build_transcript
+from asrbias.segmenting import SegmentOptions
+from asrbias.transcript import Transcript, TranscriptSegment, build_transcript
 
 if TYPE_CHECKING:
     import torch
@@ -42,6 +45,7 @@ LONGEST = 1_800.0  # seconds: attention sees the whole recording at once, its co
 class RecognizeOptions:
     nbest: int = 5  # readings in a transcript, at most; DecodeOptions.nbest, where it is given, limits it too
     batch_seconds: float = 120.0  # audio encoded at once, padding included
+    segments: SegmentOptions = field(default_factory=SegmentOptions)  # how what is longer than half a minute is cut
     threads: int | None = None  # decoding threads; None: one a core
 
     def __post_init__(self) -> None:
@@ -49,6 +53,8 @@ class RecognizeOptions:
             raise ValueError(f"nbest is {self.nbest!r}; it must be a whole number, 1 or more.")
         if not isinstance(self.batch_seconds, (int, float)) or not self.batch_seconds > 0:
             raise ValueError(f"batch_seconds is {self.batch_seconds!r}; it must be a number of seconds above 0.")
+        if not isinstance(self.segments, SegmentOptions):
+            raise TypeError(f"segments is {type(self.segments).__name__}; give a SegmentOptions.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,6 +179,15 @@ class Recognizer:
         """
         return self.transcribe_batch([audio], [EntityList.coerce(entities)])[0]
 
+    def segments(
+        self, audio: Any, entities: Entities = None, heard: Callable[[float], None] = lambda seconds: None
+    ) -> Iterator[TranscriptSegment]:
+        """A recording of any length, segment by segment, as they are found; `heard` is told the seconds read so far.
+
+        Raises what `transcribe` raises.
+        """
+        return longform.segments(self, audio, EntityList.coerce(entities), self.options.segments, heard)
+
     def transcribe_batch(
         self, audio: Iterable[Any], entities: Iterable[Entities] | EntityList | None = None
     ) -> list[Transcript]:
@@ -182,19 +197,43 @@ class Recognizer:
         """
         recordings = _recordings(audio)
         lists = _lists(entities, len(recordings))
-        waves = []
+        found: dict[int, Transcript] = {}
+        waves: dict[int, Samples] = {}
         for number, item in enumerate(recordings):
             try:
-                waves.append(self.samples(item))
+                if (wave := self.whole(item)) is None:
+                    found[number] = self._long(item, lists[number])
+                else:
+                    waves[number] = wave
             except AudioError as error:
                 raise AudioError(f"Recording {number}: {error}" if len(recordings) > 1 else str(error)) from error
-        hypotheses = self._decode(self.posteriors(waves), lists)
-        return [
-            build_transcript(found, one, self.model.seconds_per_frame, len(wave) / self.sample_rate, self.options.nbest)
-            for found, one, wave in zip(hypotheses, lists, waves, strict=True)
-        ]
+        hypotheses = self.decode_posteriors(self.posteriors(list(waves.values())), [lists[n] for n in waves])
+        for (number, wave), best in zip(waves.items(), hypotheses, strict=True):
+            seconds = len(wave) / self.sample_rate
+            spf, most = self.model.seconds_per_frame, self.options.nbest
+            found[number] = build_transcript(best, lists[number], spf, seconds, most)
+        return [found[number] for number in range(len(recordings))]
 
-    def _decode(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[list[Hypothesis]]:
+    def whole(self, audio: Any) -> Samples | None:
+        """The samples of a recording; None where it is longer than `longform.WHOLE` and will be cut into segments.
+
+        A file that does not say how long it is counts as long. Raises what `transcribe` raises.
+        """
+        if isinstance(audio, (str, PathLike)):
+            seconds = file_seconds(Path(audio))
+            return self.samples(audio) if seconds is not None and seconds <= longform.WHOLE else None
+        wave = load_audio(audio, sample_rate=self.sample_rate)
+        return wave if len(wave) <= longform.WHOLE * self.sample_rate else None
+
+    def _long(self, audio: Any, entities: EntityList | None) -> Transcript:
+        seconds = [0.0]
+        parts = list(longform.segments(self, audio, entities, self.options.segments, seconds.append))
+        return longform.join(parts, seconds[-1])
+
+    def decode_posteriors(
+        self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]
+    ) -> list[list[Hypothesis]]:
+        """What `posteriors` gave, each with its list -> hypotheses, best first."""
         log_probs, threads = [one.log_probs for one in heard], self.options.threads
         if isinstance(self.decoder, JointDecoder):
             adapted = self.adapt(heard, lists)
@@ -262,7 +301,8 @@ class Recognizer:
         seconds = len(wave) / self.sample_rate
         if seconds > LONGEST:
             raise AudioError(
-                f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go at once; cut it in pieces."
+                f"The audio is {seconds:.0f} s long, at most {LONGEST:.0f} s go into the encoder at once; "
+                "`transcribe` and `segments` cut what is longer."
             )
         return wave
 

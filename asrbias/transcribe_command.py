@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.text import Text
 
+from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
 from asrbias.joint import JointOptions
+from asrbias.longform import join
 from asrbias.recognizer import (
     OWN_LM,
     STARTER,
@@ -136,7 +139,7 @@ def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: Entit
     status = 0
     for path in paths:
         try:
-            transcript = recognizer.transcribe(path, entities)
+            transcript = _transcribe_file(recognizer, path, entities)
         except (OSError, ValueError) as error:  # one bad file must not lose the others
             print(f"asrbias transcribe: {error}", file=sys.stderr)
             status = 2
@@ -148,6 +151,22 @@ def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: Entit
         else:
             console.print(coloured(transcript))
     return status
+
+
+def _transcribe_file(recognizer: Recognizer, path: Path, entities: EntityList | None) -> Transcript:
+    """With a progress bar where it takes long."""
+    if recognizer.whole(path) is not None:
+        return recognizer.transcribe(path, entities)
+    total = file_seconds(path)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(path.name, total=total)
+        heard = [0.0]
+
+        def tell(seconds: float) -> None:
+            heard.append(seconds)
+            progress.update(task, completed=seconds)
+
+        return join(list(recognizer.segments(path, entities, tell)), heard[-1])
 
 
 def coloured(transcript: Transcript) -> Text:

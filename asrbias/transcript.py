@@ -33,6 +33,17 @@ class Alternative:
 
 
 @dataclass(frozen=True)
+class TranscriptSegment:
+    """A stretch of a recording that begins and ends in a pause."""
+
+    text: str
+    start: float  # seconds
+    end: float  # seconds
+    words: tuple[TranscriptWord, ...] = field(repr=False, default=())
+    score: float = 0.0  # nats of this reading
+
+
+@dataclass(frozen=True)
 class Transcript:
     """The best reading first; `nbest[0]` is that reading again."""
 
@@ -40,15 +51,17 @@ class Transcript:
     words: tuple[TranscriptWord, ...]
     nbest: tuple[Alternative, ...]
     duration: float  # seconds of audio
+    segments: tuple[TranscriptSegment, ...] = field(repr=False, default=())  # of a short recording one
 
     def __str__(self) -> str:
         return self.text
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON: text, words with times in seconds, n-best, duration in seconds."""
+        """For JSON: text, words and segments with times in seconds, n-best, duration in seconds."""
         return {
             "text": self.text,
             "words": [word_as_dict(word) for word in self.words],
+            "segments": [segment_as_dict(one) for one in self.segments],
             "nbest": [{"text": one.text, "score": round(one.score, 4)} for one in self.nbest],
             "duration": round(self.duration, 3),
         }
@@ -65,6 +78,11 @@ def word_as_dict(word: TranscriptWord) -> dict[str, Any]:
     }
 
 
+def segment_as_dict(segment: TranscriptSegment) -> dict[str, Any]:
+    """A segment for JSON; its words are those of the transcript from `start` to `end`."""
+    return {"text": segment.text, "start": round(segment.start, 3), "end": round(segment.end, 3)}
+
+
 def build_transcript(
     hypotheses: Sequence[Hypothesis], entities: EntityList | None, seconds_per_frame: float, duration: float, nbest: int
 ) -> Transcript:
@@ -78,7 +96,9 @@ def build_transcript(
         if len(seen) == nbest:
             break
     alternatives = tuple(seen.values()) or (Alternative("", 0.0),)
-    return Transcript(alternatives[0].text, alternatives[0].words, alternatives, duration)
+    best = alternatives[0]
+    whole = TranscriptSegment(best.text, 0.0, duration, best.words, best.score)
+    return Transcript(best.text, best.words, alternatives, duration, (whole,) if best.words else ())
 
 
 def _display_words(
