@@ -27,6 +27,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
@@ -41,6 +43,7 @@ from asrbias.lookup import Lookup, accepted
 from asrbias.marking import marked
 from asrbias.phones import PHONES
 from asrbias.phrases import Phrases
+from asrbias.phrasetable import PhraseTable
 from asrbias.pronunciations import PronouncedList
 from asrbias.rescoring import rescore
 from asrbias.variants import VariantOptions, with_variants
@@ -158,10 +161,20 @@ class JointDecoder:
             listed = [n for n, one in enumerate(lists) if one]
             some = [log_probs[n] for n in listed]
             plain = self._plain.decode_batch(some, None, threads)
-            unbiased = self.search.decode_batch(some, None, threads)
+            unbiased = self.search.decode_batch(some, [self._unsought(lists[n]) for n in listed], threads)
             for n, one, other in zip(listed, plain, unbiased, strict=True):
                 items[n] = replace(items[n], plain=one[0], unbiased=tuple(other))
         return items
+
+    def _unsought(self, listed: EntityList) -> Phrases | None:
+        """Phrases with a weight of 0 or less: no evidence is sought for them, so they count without the list too."""
+        if all(entity.weight > 0 for entity in listed):
+            return None
+        forms = listed.forms(self.search.spelling.charset)
+        rows = np.flatnonzero(forms.weight <= 0)
+        table = PhraseTable(tuple(forms.texts[row] for row in rows), forms.entity[rows], forms.weight[rows])
+        made = self.search.compile(table)
+        return Phrases(table, made.automaton, (), listed, made.spelling)  # what is unusable was said of the whole list
 
     def _adapted(self, lists: Sequence[Any], adapted: Sequence[Adapted | None] | None) -> list[Adapted | None]:
         """Where there is no list, or the dial is at 0, nothing is adapted."""
