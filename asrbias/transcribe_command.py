@@ -19,6 +19,8 @@ from rich.text import Text
 from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
+from asrbias.exports import ENDINGS, FORMATS, export
+from asrbias.files import write_whole
 from asrbias.joint import JointOptions
 from asrbias.longform import join
 from asrbias.recognizer import (
@@ -48,6 +50,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-list", action="store_true", help="use no list at all, not even those of the manifest")
     add_model_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a recording, with word times and n-best")
+    parser.add_argument("--format", choices=FORMATS, help="subtitles (srt, vtt), ctm, json or text (the default)")
+    parser.add_argument(
+        "--output-folder", type=Path, metavar="FOLDER", help="write a file a recording, named like it, in that format"
+    )
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,6 +80,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("Give recordings or --manifest FILE, one of the two.")
     if bool(arguments.manifest) != bool(arguments.output):
         raise ValueError("--manifest and --output go together; give both.")
+    if arguments.manifest and (arguments.format or arguments.output_folder):
+        raise ValueError("--format and --output-folder are for recordings; --manifest writes JSON lines to --output.")
+    if arguments.json and arguments.format not in (None, "json"):
+        raise ValueError(f"--json and --format {arguments.format} contradict each other; give one of them.")
+    if arguments.format in ("srt", "vtt") and len(arguments.audio) > 1 and not arguments.output_folder:
+        raise ValueError(f"--format {arguments.format} is a file a recording; for several give --output-folder.")
     if arguments.no_list and arguments.entities:
         raise ValueError("--no-list and --entities contradict each other; give one of them.")
     if arguments.no_lm and arguments.lm:
@@ -95,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
     remark_on_list(entities, recognizer.decoder.labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnusableEntityWarning)  # each was just named, with its reason
-        return _transcribe_files(recognizer, arguments.audio, entities, as_json=arguments.json)
+        form = "json" if arguments.json else arguments.format
+        return _transcribe_files(recognizer, arguments.audio, entities, form, arguments.output_folder)
 
 
 def _fingerprint(arguments: argparse.Namespace) -> str:
@@ -134,8 +147,11 @@ def remark_on_list(entities: EntityList | None, labels: Sequence[str] | None) ->
             print(f"{what}: {row.entity.phrase!r}: {row.reason}", file=sys.stderr)
 
 
-def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: EntityList | None, *, as_json: bool) -> int:
+def _transcribe_files(
+    recognizer: Recognizer, paths: list[Path], entities: EntityList | None, form: str | None, folder: Path | None
+) -> int:
     console = Console(soft_wrap=True, highlight=False)
+    named = _output_names(paths, form or "text", folder)
     status = 0
     for path in paths:
         try:
@@ -144,13 +160,32 @@ def _transcribe_files(recognizer: Recognizer, paths: list[Path], entities: Entit
             print(f"asrbias transcribe: {error}", file=sys.stderr)
             status = 2
             continue
-        if as_json:
+        if folder is not None:
+            write_whole(named[path], export(transcript, form or "text", name=path.stem).encode())
+            print(named[path], flush=True)
+        elif form == "json":
             print(json.dumps({"audio": str(path), **transcript.as_dict()}, ensure_ascii=False), flush=True)
+        elif form not in (None, "text"):
+            print(export(transcript, str(form), name=path.stem), end="", flush=True)
         elif len(paths) > 1:
             console.print(Text(f"{path}\t") + coloured(transcript))
         else:
             console.print(coloured(transcript))
     return status
+
+
+def _output_names(paths: list[Path], form: str, folder: Path | None) -> dict[Path, Path]:
+    """The file for each recording; makes the folder. Raises ValueError where two would be the same."""
+    if folder is None:
+        return {}
+    names = {path: folder / (path.stem + ENDINGS[form]) for path in paths}
+    taken: dict[Path, Path] = {}
+    for path, name in names.items():
+        if name in taken:
+            raise ValueError(f"{taken[name]} and {path} would both be written to {name}; transcribe them apart.")
+        taken[name] = path
+    folder.mkdir(parents=True, exist_ok=True)
+    return names
 
 
 def _transcribe_file(recognizer: Recognizer, path: Path, entities: EntityList | None) -> Transcript:
