@@ -4,7 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 
-.PHONY: setup demo test lint types check bench clean
+SHARED ?= ../shared
+
+.PHONY: setup demo test lint types check bench results clean
 
 setup: $(STAMP)
 
@@ -30,6 +32,10 @@ check: lint types test
 
 bench: $(STAMP)
 	$(PY) bench/bench_decoder.py
+
+# The tables of README and docs: make results SHARED=../shared (recipes/results).
+results: $(STAMP)
+	PATH="$(abspath $(VENV))/bin:$$PATH" bash recipes/results/run.sh $(SHARED)
 
 clean:
 	rm -rf $(VENV) build

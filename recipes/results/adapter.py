@@ -24,7 +24,14 @@ sys.path.append(str(STARTER))
 from adapter_figures import Figures, Speech, adapting, figures  # noqa: E402
 
 SIZES = (100, 1_000)
-TEXT = ("--count", "300000", "--names", "0.5", "--seed", "77")  # of recipes/starter/run.sh, where the adapter's sentences are made
+TEXT = (
+    "--count",
+    "300000",
+    "--names",
+    "0.5",
+    "--seed",
+    "77",
+)  # of recipes/starter/run.sh, where the adapter's sentences are made
 
 
 def main() -> None:
@@ -47,8 +54,8 @@ def main() -> None:
             title="The contextual adapter alone",
             blocks={"table": rows(*table(found)) + "\n" + "\n".join(f"- {one}" for one in remarks(found)) + "\n"},
             about=(
-                f"data: `speech/test`, {described(heard)}; greedy search, no language model; lists as in docs/scoring.md, "
-                "look-alikes are the ten phrases of `distractors.txt` and `names-*.txt.gz` that sound most like each entity",
+                f"data: `speech/test`, {described(heard)}; greedy search, no language model; look-alikes are the "
+                "ten phrases of `distractors.txt` and `names-*.txt.gz` that sound most like each entity",
                 f"text it was trained on: `recipes/starter/spelling_text.py SHARED {' '.join(TEXT)}`",
                 "intervals: 95 %, paired bootstrap over utterances, 10,000 draws",
             ),
@@ -67,8 +74,8 @@ def trained_text(arguments: Namespace) -> Path:
 
 
 def table(found: Sequence[Figures]) -> list[Sequence[str]]:
-    head = ("`speech/test`, greedy search", "F1 without", "with it", "difference", "WER without, %", "with it", "difference",
-            "false hits in 1,000 words: without", "with it")  # fmt: skip
+    head = ("`speech/test`, greedy search", "F1 without", "with it", "difference", "WER without, %", "with it",
+            "difference", "false hits in 1,000 words: without", "with it")  # fmt: skip
     shown: list[Sequence[str]] = [head]
     for one in found:
         f1, wer = one.changes.get("f1"), one.changes["wer"]

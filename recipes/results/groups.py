@@ -71,9 +71,9 @@ def main() -> None:
             title="By group of speakers",
             blocks={"table": table(groups) + "\n" + "\n".join(f"- {one}" for one in remarks(groups)) + "\n"},
             about=(
-                f"data: `speech/test`, {described(speech)}; the list is an utterance's own entities and the first {LISTED} "
-                "lines of `distractors.txt`",
-                f"groups of fewer than {LEAST_WORDS} words are joined (\"other\"); no F1 for fewer than "
+                f"data: `speech/test`, {described(speech)}; the list is an utterance's own entities and the first "
+                f"{LISTED} lines of `distractors.txt`",
+                f'groups of fewer than {LEAST_WORDS} words are joined ("other"); no F1 for fewer than '
                 f"{LEAST_ENTITIES} entities",
                 "intervals: 95 %, paired bootstrap over speakers, 10,000 draws",
             ),
@@ -127,7 +127,9 @@ def value(field: str, fields: Mapping[str, object]) -> str:
 def joined(parts: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """The largest first; those of too few words together, as "other"."""
     sizes = {name: sum(len(pair[0].reference) for pair in some) for name, some in parts.items()}
-    large = sorted((name for name in parts if sizes[name] >= LEAST_WORDS), key=lambda name: (name == UNKNOWN, -sizes[name]))
+    large = sorted(
+        (name for name in parts if sizes[name] >= LEAST_WORDS), key=lambda name: (name == UNKNOWN, -sizes[name])
+    )
     found = {name: parts[name] for name in large}
     small = [name for name in parts if name not in found]
     if small:
@@ -163,10 +165,10 @@ def table(groups: Sequence[Group]) -> str:
         for group in some:
             a, b, moved = group.without, group.with_list, change(group)
             f1 = [number(a.entities.f1), number(b.entities.f1), signed(moved.get("f1"))]
-            found.append((
-                group.name, f"{group.speakers}{'†' if group.speakers < FEW else ''}", f"{b.wer.ref_words:,}", str(b.entities.spoken),
-                number(a.wer.error_rate), number(b.wer.error_rate), signed(moved["wer"]), *(f1 if group.enough else ["–"] * 3),
-            ))  # fmt: skip
+            speakers = f"{group.speakers}{'†' if group.speakers < FEW else ''}"
+            sizes = (speakers, f"{b.wer.ref_words:,}", str(b.entities.spoken))
+            wers = (number(a.wer.error_rate), number(b.wer.error_rate), signed(moved["wer"]))
+            found.append((group.name, *sizes, *wers, *(f1 if group.enough else ["–"] * 3)))
     note = f"\n† fewer than {FEW} speakers: the interval is too narrow to rely on.\n"
     return rows(*found) + (note if any(group.speakers < FEW for group in groups) else "")
 
@@ -177,8 +179,10 @@ def remarks(groups: Sequence[Group]) -> list[str]:
     for group in groups:
         less, low, high = behind(group, "f1") if group.enough else (0.0, 0.0, 0.0)
         if high < 0:
-            found.append(f"**Left behind**: {group.name}. The list gains {-less:.1f} points of F1 less than for the rest of "
-                         f"its kind ({-high:.1f} to {-low:.1f} less).")  # fmt: skip
+            found.append(
+                f"**Left behind**: {group.name}. The list gains {-less:.1f} points of F1 less than for the rest of its "
+                f"kind ({-high:.1f} to {-low:.1f} less)."
+            )
     if not found:
         found.append("No group's gain of F1 is certainly below that of the rest of its kind.")
     for group in groups:
@@ -193,8 +197,8 @@ def remarks(groups: Sequence[Group]) -> list[str]:
     if enough:
         worst = min(enough, key=lambda group: group.with_list.entities.f1 or 0)
         best = max(enough, key=lambda group: group.with_list.entities.f1 or 0)
-        found.append(f"With the list F1 is lowest for {worst.name} ({number(worst.with_list.entities.f1)}), highest for "
-                     f"{best.name} ({number(best.with_list.entities.f1)}).")  # fmt: skip
+        low, high = (number(group.with_list.entities.f1) for group in (worst, best))
+        found.append(f"With the list F1 is lowest for {worst.name} ({low}), highest for {best.name} ({high}).")
     return found
 
 

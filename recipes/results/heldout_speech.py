@@ -37,7 +37,9 @@ def main() -> None:
     if maker.done():
         return
     folder = spoken(arguments)
-    speech = Speech.of(arguments, most=max(SIZES), manifest=folder / "manifest.jsonl", distractors=folder / "distractors.txt")
+    speech = Speech.of(
+        arguments, most=max(SIZES), manifest=folder / "manifest.jsonl", distractors=folder / "distractors.txt"
+    )
     full, first = speech.full, Condition(count=SIZES[0])
     none = {
         "no list, no language model": speech.score(replace(full, lm=False), first, listed=False),
@@ -51,10 +53,11 @@ def main() -> None:
             title="Synthetic speech of held-out voices, sentences and names",
             blocks={"table": table(none, found) + "\n" + "\n".join(f"- {one}" for one in remarks(none, found)) + "\n"},
             about=(
-                f"data: `recipes/starter/heldout.py SHARED OUT --excluded`, {described(speech)}; espeak-ng variants that no "
-                "training used; names are words that recipes/starter/sentences.py keeps out of all sentences (its recorded "
-                "exclusions: held_out_names.txt, one-word names of dev and test) and that no text of SHARED has, each said "
-                "twice; distractors are names of SHARED/text, which training may have heard",
+                f"data: `recipes/starter/heldout.py SHARED OUT --excluded`, {described(speech)}",
+                "voices and names: espeak-ng variants that no training used; words that recipes/starter/sentences.py "
+                "keeps out of all sentences (its recorded exclusions: held_out_names.txt, one-word names of dev and "
+                "test) and that no text of SHARED has, each said twice",
+                "distractors: names of SHARED/text, which training may have heard",
                 "intervals: 95 %, bootstrap over utterances (paired for differences), 10,000 draws",
             ),
         )
@@ -103,8 +106,10 @@ def remarks(none: Mapping[str, Score], found: Rows) -> list[str]:
             harm = "certainly worse" if rise.interval.low > 0 else "no certain harm"
             parts.append(f"{name}: WER against no list {signed(rise, 2)}, {harm}.")
     if base < 45:
-        parts.append(f"Without a list F1 is {base:.1f}, not the about 50 that the published base starts from: this model spells "
-                     "hardly any name that it never saw.")  # fmt: skip
+        parts.append(
+            f"Without a list F1 is {base:.1f}, not the about 50 that the published base starts from: this model spells "
+            "hardly any name that it never saw."
+        )
     return parts
 
 

@@ -39,14 +39,16 @@ def main() -> None:
     none = {c: speech.score(speech.full, c, listed=False) for c in conditions}
     scores = {(c, bias): speech.score(at_bias(speech.full, bias), c) for c in conditions for bias in BIASES}
     blocks = {"table": table(conditions, scores, none) + "\n" + "\n".join(remarks(scores, none)) + "\n"}
+    drawn = [
+        Setting(name=str(c), list_size=c.count, bonus=None, totals=scores[c, 1.0].totals) for c in conditions if c.own
+    ]
     more = "The drawing is of `--bias 1`: WER, the WER of listed words (B-WER) and F1.\n"
     maker.write(
         Page(
             name="list-size",
             title="By length of list",
             blocks=blocks,
-            drawing=plots([Setting(name=str(c), list_size=c.count, bonus=None, totals=scores[c, 1.0].totals)
-                           for c in conditions if c.own]),  # fmt: skip
+            drawing=plots(drawn),
             more=more,
             about=(
                 f"data: `speech/test`, {described(speech)}; a list of N is an utterance's own entities and the first N "
@@ -54,13 +56,16 @@ def main() -> None:
                 "intervals: 95 %, bootstrap over utterances (paired for differences), 10,000 draws",
             ),
         )
-    )  # fmt: skip
+    )
 
 
 def table(conditions: list[Condition], scores: Scores, none: Mapping[Condition, Score]) -> str:
     """A row a kind of list; for each bias F1 and WER, false hits in 1,000 words."""
     first = none[conditions[0]]
-    head = ("`speech/test`", *(f"`--bias {bias:g}`: {what}" for bias in BIASES for what in ("F1", "WER, %", "false hits")))
+    head = (
+        "`speech/test`",
+        *(f"`--bias {bias:g}`: {what}" for bias in BIASES for what in ("F1", "WER, %", "false hits")),
+    )
     found = [head, ("no list", *(3 * cells(first)))]
     for condition in conditions:
         found.append((str(condition), *(cell for bias in BIASES for cell in cells(scores[condition, bias]))))
@@ -83,7 +88,9 @@ def remarks(scores: Scores, none: Mapping[Condition, Score]) -> list[str]:
     for bias in BIASES:
         gains = {c.count: (scores[c, bias].totals.entities.f1 or 0) - (none[c].totals.entities.f1 or 0)
                  for c in none if c.own}  # fmt: skip
-        left = [f"{100 * gains[n] / gains[100]:.0f} % at {n:,} (wanted: {bar})" for n, bar in LEFT.items() if n in gains]
+        left = [
+            f"{100 * gains[n] / gains[100]:.0f} % at {n:,} (wanted: {bar})" for n, bar in LEFT.items() if n in gains
+        ]
         if left and gains[100] > 0:
             found.append(f"- Of the gain of F1 at 100, `--bias {bias:g}` keeps {', '.join(left)}.")
     for condition in none:

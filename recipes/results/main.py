@@ -1,4 +1,4 @@
-"""The starter as it is shipped: without a list and a language model, without a list, with one, and with distractors alone.
+"""The starter as it is shipped: without list and language model, without a list, with one, with distractors alone.
 
     python recipes/results/main.py SHARED              # docs/results/main.md
 
@@ -46,8 +46,8 @@ def main() -> None:
             title="With a list and without",
             blocks={"table": table(scores) + "\n" + differing(scores)},
             about=(
-                f"data: `speech/test`, {described(speech)}; a list is an utterance's own entities and the first {LISTED} "
-                "lines of `distractors.txt`, or these alone; entities of the first two columns are judged by the same list",
+                f"data: `speech/test`, {described(speech)}; a list is an utterance's own entities and the first "
+                f"{LISTED} lines of `distractors.txt`, or these alone; the first two columns are judged by that list",
                 "intervals: 95 %, paired bootstrap over utterances, 10,000 draws",
             ),
         )
@@ -63,8 +63,17 @@ def table(scores: Sequence[Score]) -> str:
     heard = [score.totals for score in scores[:3]]
     found.append((*row("entity F1", heard, f1), "–"))
     found += [(*row(f"F1, {CORPORA[name]}", [one[name] for one in corpora[:3]], f1), "–") for name in known]
-    found.append((*row("precision / recall", heard, lambda t: f"{number(t.entities.precision)} / {number(t.entities.recall)}"), "–"))
-    found.append(row("false hits in 1,000 words", [s.totals for s in scores], lambda t: number(t.false_hits_per_1000_words)))
+    found.append(
+        (
+            *row(
+                "precision / recall", heard, lambda t: f"{number(t.entities.precision)} / {number(t.entities.recall)}"
+            ),
+            "–",
+        )
+    )
+    found.append(
+        row("false hits in 1,000 words", [s.totals for s in scores], lambda t: number(t.false_hits_per_1000_words))
+    )
     return rows(*found)
 
 
@@ -86,8 +95,9 @@ def differing(scores: Sequence[Score]) -> str:
     listed, lm, silent = (differences(a, b) for a, b in ((own, none), (none, scores[0]), (alone, none)))
     gain = (own.totals.entities.f1 or 0) / max(none.totals.entities.f1 or 0, 1e-9) - 1
     text = (
-        f"The list against none: WER {signed(listed['wer'])}, F1 {signed(listed['f1'])} points ({100 * gain:+.0f} %). The "
-        f"language model: WER {signed(lm['wer'])}. Distractors alone against no list: WER {signed(silent['wer'], 2)}"
+        f"The list against none: WER {signed(listed['wer'])}, F1 {signed(listed['f1'])} points ({100 * gain:+.0f} %). "
+        f"The language model: WER {signed(lm['wer'])}. "
+        f"Distractors alone against no list: WER {signed(silent['wer'], 2)}"
     )
     harmed = silent["wer"].interval.low > 0
     return text + (", which is certainly worse.\n" if harmed else ", no certain harm.\n")

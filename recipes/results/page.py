@@ -1,7 +1,7 @@
 """A results page: docs/results/NAME.md, made whole by one script, with what says where it is from.
 
 A page has blocks, `<!-- block: table -->` to `<!-- end -->`, which show.py puts into README and docs; then how it was
-made. Its key tells whether it would come out the same: the model's files, the program, the script, its options, the data.
+made. Its key tells whether it would come out the same: model, program, script, options, data.
 """
 
 from __future__ import annotations
@@ -119,7 +119,11 @@ class Maker:
         parts.append("## How it was made\n")
         lines = [
             f"- command: `python {self.script.resolve().relative_to(ROOT)} SHARED`"
-            + (" (all of them: `make results SHARED=...`)" if not self.limited else f" with --limit {self.arguments.limit}"),
+            + (
+                " (all of them: `make results SHARED=...`)"
+                if not self.limited
+                else f" with --limit {self.arguments.limit}"
+            ),
             f"- model: `{self.arguments.model}`, digest `{model_digest(self.folder)}`; program `{program()[:12]}`",
             f"- date: {date.today()}",
             *(f"- {one}" for one in page.about),
@@ -135,7 +139,7 @@ def blocks(text: str) -> dict[str, str]:
 
 
 def marked(text: str, shipped: str) -> str:
-    """A page as it must stand beside a model with the digest `shipped`: that it is of another one is said in each block."""
+    """A page beside a model with the digest `shipped`: where it is of another one, each block says so."""
     of = MODEL.search(text)
     text = text.replace(EARLIER, "")
     if of is None or of[2] == shipped:

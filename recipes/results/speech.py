@@ -52,7 +52,9 @@ class Speech:
         """Of `arguments` as page.parser reads them: speech/test, or another manifest; the first `most` distractors."""
         torch.set_num_threads(arguments.threads)
         shared = arguments.shared / "speech"
-        corpus = Corpus.read(manifest or shared / "test/manifest.jsonl", distractors or shared / "distractors.txt", most)
+        corpus = Corpus.read(
+            manifest or shared / "test/manifest.jsonl", distractors or shared / "distractors.txt", most
+        )
         if arguments.limit:
             step = max(1, len(corpus.lines) // arguments.limit)
             corpus = replace(corpus, lines=corpus.lines[::step][: arguments.limit])

@@ -38,7 +38,9 @@ def main() -> None:
     techniques = usable(full, lm=full.lm, phones=model.encoder.config.phones > 0, adapter=model.adapter is not None)
     settings = make_settings(full, techniques, read_alone(STRENGTHS, full))
     conditions = [*(Condition(count=n) for n in arguments.sizes), Condition(count=SILENT, own=False)]
-    found = ablate(speech.runs, settings, conditions, progress=lambda setting, c: print(f"{setting.name}, {c}", flush=True))
+    found = ablate(
+        speech.runs, settings, conditions, progress=lambda setting, c: print(f"{setting.name}, {c}", flush=True)
+    )
     details = "\n".join(f"- {one}" for one in remarks(found))
     maker.write(
         Page(
@@ -61,12 +63,19 @@ def table(found: Table) -> str:
     """A row a setting; lists of distractors alone have nothing to find."""
     condition = found.condition
     if condition.own:
-        shown = [("WER, %", "wer", None), ("F1", "f1", None), ("F1 against none", "f1", NONE), ("F1 against all", "f1", ALL)]
+        shown = [
+            ("WER, %", "wer", None),
+            ("F1", "f1", None),
+            ("F1 against none", "f1", NONE),
+            ("F1 against all", "f1", ALL),
+        ]
         shown += [("precision", "precision", None), ("false hits", FALSE_HITS, None)]
     else:
         shown = [("WER, %", "wer", None), ("WER against none", "wer", NONE), ("false hits", FALSE_HITS, None)]
     head = (str(condition), *(name for name, _, _ in shown))
-    return rows(head, *((row.setting.name, *(cell(row, rate, other) for _, rate, other in shown)) for row in found.rows))
+    return rows(
+        head, *((row.setting.name, *(cell(row, rate, other) for _, rate, other in shown)) for row in found.rows)
+    )
 
 
 def plain(found: Ablation) -> Iterable[str]:
