@@ -248,7 +248,7 @@ def test_what_changed_since_is_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "second.out").touch()
     stages(tmp_path, log, second=5).run(["second"], again=True)
     assert log[3:] == ["second"] and not (tmp_path / "second.out").exists()
-    with pytest.raises(RecipeError, match="third was made from second, which is newer"):
+    with pytest.raises(RecipeError, match="third was finished from second, which is newer"):
         stages(tmp_path, log, second=5).run()
 
 
@@ -260,6 +260,24 @@ def test_a_stage_that_failed_is_not_finished(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(RecipeError, match=r"^no$"):
             broken.run()
+
+
+def test_a_stopped_stage_does_not_go_on_with_other_settings(tmp_path: Path) -> None:
+    def run(value: int, work: bool, again: bool = False) -> None:
+        def make() -> None:
+            if not work:
+                raise RecipeError("stopped")
+
+        settings = {"value": value}
+        stage = Stage(name="one", about="", run=make, settings=settings, keeps_parts=True)
+        Stages(tmp_path, [stage]).run(["one"], again=again)
+
+    with pytest.raises(RecipeError, match="stopped"):
+        run(1, False)
+    with pytest.raises(RecipeError, match=r"one was begun with other settings \(value was 1, is 2\)"):
+        run(2, True)
+    run(1, True)
+    run(2, True, again=True)
 
 
 def test_two_runs_in_one_folder_do_not_meet(tmp_path: Path) -> None:

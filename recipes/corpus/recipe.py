@@ -17,7 +17,11 @@ def seven_stages(
     learnt = ("shards", "tokens", "base", "bank-base.npz", "sentences.txt.gz", "start", "spelling", "model")
 
     def stage(name: str, about: str, *, after: tuple[str, ...] = (), makes: tuple[str, ...] = ()) -> Stage:
-        return Stage(name=name, about=about, run=own[name], settings=settings[name], after=after, makes=makes)
+        kept = name == "decode"
+        settled = settings[name]
+        return Stage(
+            name=name, about=about, run=own[name], settings=settled, after=after, makes=makes, keeps_parts=kept
+        )
 
     return Stages(
         learning.work,
@@ -30,11 +34,11 @@ def seven_stages(
             ),
             Stage(
                 name="train", about="vocabulary, base, bottleneck", run=learning.train,
-                settings={name: of(name) for name in TABLES}, after=("prepare",), makes=learnt,
+                settings={name: of(name) for name in TABLES}, after=("prepare",), makes=learnt, keeps_parts=True,
             ),
             Stage(
                 name="adapter", about="contextual adapter", run=learning.adapter, settings=of("adapter"),
-                after=("train",), makes=("bank-model.npz", "adapter"),
+                after=("train",), makes=("bank-model.npz", "adapter"), keeps_parts=True,
             ),
             stage("decode", "test sets without and with lists", after=("lm", "adapter"), makes=("lists", "runs")),
             stage("score", "tables", after=("decode",), makes=("results",)),

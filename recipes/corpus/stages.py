@@ -36,6 +36,7 @@ class Stage:
     settings: Mapping[str, Any]  # JSON; what of the config its result depends on
     after: tuple[str, ...] = ()  # stages whose results it reads
     makes: tuple[str, ...] = ()  # files and folders below WORK that --again removes first
+    keeps_parts: bool = False  # what a stopped run leaves does not fit other settings
 
 
 class Stages:
@@ -59,25 +60,27 @@ class Stages:
             if self._check(self.stages[earlier]) is None:
                 raise RecipeError(f"The stage {stage.name} needs {earlier}, which is not finished; run it first.")
         if again:
-            self._marker(stage).unlink(missing_ok=True)
-            for path in (self.work / name for name in stage.makes):
+            for path in (self._marker(stage), self._begun(stage), *(self.work / name for name in stage.makes)):
                 shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         elif finished := self._check(stage):
             say(f"{stage.name}: finished {finished}; nothing to do")
             return
         say(f"{stage.name}: {stage.about}")
+        made = {"settings": stage.settings, "after": {name: self._digest(self.stages[name]) for name in stage.after}}
+        if stage.keeps_parts and self._begun(stage).is_file():
+            self._compare(stage, self._begun(stage), "begun")
+        _write(self._begun(stage), made)
         since = time.time()
         stage.run()
-        content = {
-            "finished": time.strftime("%Y-%m-%d %H:%M:%S"),
-            "seconds": round(time.time() - since, 1),
-            "settings": stage.settings,
-            "after": {name: self._digest(self.stages[name]) for name in stage.after},
-        }
-        write_whole(self._marker(stage), (json.dumps(content, indent=1) + "\n").encode())
+        seconds = round(time.time() - since, 1)
+        _write(self._marker(stage), {"finished": time.strftime("%Y-%m-%d %H:%M:%S"), "seconds": seconds, **made})
+        self._begun(stage).unlink()
 
     def _marker(self, stage: Stage) -> Path:
         return self.work / "done" / f"{stage.name}.json"
+
+    def _begun(self, stage: Stage) -> Path:
+        return self.work / "done" / f"{stage.name}.begun.json"
 
     def _digest(self, stage: Stage) -> str:
         return hashlib.sha256(self._marker(stage).read_bytes()).hexdigest()
@@ -85,17 +88,19 @@ class Stages:
     def _check(self, stage: Stage) -> str | None:
         """When it was finished, or None; RecipeError if what it was made with or from is another by now."""
         marker = self._marker(stage)
-        if not marker.is_file():
-            return None
-        content = json.loads(marker.read_text(encoding="utf-8"))
+        return str(self._compare(stage, marker, "finished")["finished"]) if marker.is_file() else None
+
+    def _compare(self, stage: Stage, marker: Path, what: str) -> dict[str, Any]:
+        """What a marker says, if it is of these settings and earlier stages; RecipeError otherwise."""
+        content: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
         remedy = f"give `{stage.name} --again` to make it anew"
         changed = _difference(content["settings"], json.loads(json.dumps(stage.settings)))
         if changed:
-            raise RecipeError(f"The stage {stage.name} was finished with other settings ({changed}); {remedy}.")
+            raise RecipeError(f"The stage {stage.name} was {what} with other settings ({changed}); {remedy}.")
         for name, digest in content["after"].items():
             if self._check(self.stages[name]) is None or self._digest(self.stages[name]) != digest:
-                raise RecipeError(f"The stage {stage.name} was made from {name}, which is newer by now; {remedy}.")
-        return str(content["finished"])
+                raise RecipeError(f"The stage {stage.name} was {what} from {name}, which is newer by now; {remedy}.")
+        return content
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -108,6 +113,10 @@ class Stages:
                     f"Another run is at work in {self.work}; wait for it, or use another folder."
                 ) from None
             yield
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def _difference(old: Any, new: Any, place: str = "") -> str:
