@@ -51,10 +51,14 @@ class RecognizeOptions:
     def __post_init__(self) -> None:
         if isinstance(self.nbest, bool) or not isinstance(self.nbest, int) or self.nbest < 1:
             raise ValueError(f"nbest is {self.nbest!r}; it must be a whole number, 1 or more.")
-        if not isinstance(self.batch_seconds, (int, float)) or not self.batch_seconds > 0:
+        seconds = self.batch_seconds
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not seconds > 0:
             raise ValueError(f"batch_seconds is {self.batch_seconds!r}; it must be a number of seconds above 0.")
         if not isinstance(self.segments, SegmentOptions):
             raise TypeError(f"segments is {type(self.segments).__name__}; give a SegmentOptions.")
+        threads = self.threads
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ValueError(f"threads is {threads!r}; it must be a whole number, 1 or more, or None for one a core.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +105,8 @@ def load(
     """
     from asrbias.model import load_model
 
+    if options is not None and not isinstance(options, RecognizeOptions):
+        raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
     folder = find_model(name)
     if decode is None or isinstance(decode, (str, PathLike)):
         decode = own_decode_options(folder) if decode is None else read_options(decode)
@@ -256,6 +262,9 @@ class Recognizer:
         """Samples [S] at `sample_rate` each -> what the model's heads say of them."""
         import torch
 
+        for wave in waves:
+            if not isinstance(wave, np.ndarray) or wave.ndim != 1:
+                raise AudioError(f"Samples are {type(wave).__name__}; give arrays [S] of Recognizer.samples.")
         found: dict[int, Posteriors] = {}
         for group in self._batches([len(wave) for wave in waves]):
             lengths = torch.tensor([len(waves[index]) for index in group])
@@ -321,6 +330,11 @@ def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: Options)
     if isinstance(options, PyctcdecodeOptions):
         return PyctcdecodeDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)
     joint = JointOptions(decode=options) if isinstance(options, DecodeOptions) else options
+    if not isinstance(joint, JointOptions):
+        raise TypeError(
+            f"decode is {type(options).__name__}; give JointOptions, DecodeOptions, PyctcdecodeOptions, or a file of "
+            "options (decode.json)."
+        )
     return JointDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=joint)
 
 

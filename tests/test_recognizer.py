@@ -185,7 +185,7 @@ def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_p
         pass
 
     class Stops:
-        samples, decoder = staticmethod(tiny.samples), tiny.decoder
+        samples, whole, decoder = staticmethod(tiny.samples), staticmethod(tiny.whole), tiny.decoder
         calls = 0
 
         def transcribe_batch(self, *arguments: object) -> object:

@@ -261,6 +261,11 @@ POSTERIORS = np.log(np.full((5, 4), 0.25))
         (lambda: JOINT.decode_batch([POSTERIORS], adapted=5), "int was given in place of a list"),
         (lambda: JointDecoder(["_", " "], phones=None), "phones is None"),
         (lambda: asrbias.DecodeOptions(beam=10**9), "beam is 1000000000; it must be a whole number, 1 or more, up to"),
+        (lambda: asrbias.load(options=5), "options is int; give a RecognizeOptions."),
+        (lambda: asrbias.load(decode={}), "decode is dict; give JointOptions, DecodeOptions"),
+        (lambda: asrbias.load().posteriors(["a.flac"]), "Samples are str; give arrays [S]"),
+        (lambda: asrbias.RecognizeOptions(threads=0), "threads is 0; it must be a whole number"),
+        (lambda: asrbias.RecognizeOptions(batch_seconds=True), "batch_seconds is True"),
         (lambda: asrbias.EntityList.read(None), "A list is read from a path"),
         (lambda: Entity.from_fields(5), "An entity's fields are a mapping, not int 5"),
         (lambda: asrbias.LanguageModel.read(5), "read from a path (str or Path), not int"),
@@ -271,6 +276,7 @@ POSTERIORS = np.log(np.full((5, 4), 0.25))
         (lambda: estimate(["a b"]).language_model().score(5), "The text is int 5"),
     ],
 )
+@needs_starter
 def test_wrong_types_are_named(call: Callable[[], Any], says: str) -> None:
     with pytest.raises((ValueError, TypeError)) as failed:
         call()
