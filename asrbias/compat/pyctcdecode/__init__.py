@@ -10,8 +10,10 @@ Face's Wav2Vec2ProcessorWithLM. Neither pyctcdecode nor kenlm is needed. docs/co
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
+from asrbias.compat import kenlm
 from asrbias.compat.pyctcdecode import alphabet, constants, decoder, language_model
 from asrbias.compat.pyctcdecode.alphabet import Alphabet as Alphabet
 from asrbias.compat.pyctcdecode.decoder import BeamSearchDecoderCTC as BeamSearchDecoderCTC
@@ -34,6 +36,7 @@ __all__ = [
 def install() -> None:
     """From now on `import pyctcdecode` gives this package, in all of this process.
 
+    Where kenlm is not installed, `import kenlm` gives asrbias.compat.kenlm: transformers asks whether it is there.
     Raises ImportError where pyctcdecode itself was imported before.
     """
     here = sys.modules[__name__]
@@ -46,3 +49,5 @@ def install() -> None:
     sys.modules["pyctcdecode"] = here
     for module in (alphabet, constants, decoder, language_model):
         sys.modules[f"pyctcdecode.{module.__name__.rpartition('.')[2]}"] = module
+    if importlib.util.find_spec("kenlm") is None:
+        sys.modules["kenlm"] = kenlm

@@ -7,7 +7,7 @@ and label sequences of one text are summed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from asrbias.compat.pyctcdecode.search import Found, Settings
 
 Frames = tuple[int, int]  # the first frame of a word, and the one after its last
 WordFrames = tuple[str, Frames]
+Piece = tuple[bool, str, bool]  # whether a label starts with a separator, its characters, whether it ends in one
 # text, the language model's state after it, its words, logit score, logit score with language model and hotwords
 OutputBeam = tuple[str, Any, list[WordFrames], float, float]
 
@@ -26,10 +27,10 @@ OutputBeam = tuple[str, Any, list[WordFrames], float, float]
 class Spoken:
     """A label sequence as words. The last one is open unless a separator follows it."""
 
-    words: list[str] = field(default_factory=list)
-    frames: list[Frames] = field(default_factory=list)
-    open: bool = False
-    log_prob: float = 0.0
+    words: list[str]
+    frames: list[Frames]
+    open: bool
+    log_prob: float
     rank: float = 0.0  # nats, when the last frame has been read
 
     @property
@@ -42,25 +43,24 @@ class Spoken:
         return self.words[-1] if self.open else ""
 
 
-def spoken(found: Found, spelled: Sequence[str], is_bpe: bool) -> Spoken:
-    """spelled: labels with " " as the separator."""
-    made = Spoken(log_prob=found.log_prob)
-    first = -1  # frame at which a "▁" that stands alone has begun the word
+def spoken(found: Found, pieces: Sequence[Piece], is_bpe: bool) -> Spoken:
+    """pieces: of the labels."""
+    words: list[str] = []
+    frames: list[Frames] = []
+    goes_on, first = False, -1  # first: frame at which a "▁" that stands alone has begun the word
     for token, (begin, last) in zip(found.tokens, found.frames, strict=True):
-        text = spelled[token]
-        if text.startswith(" "):
-            made.open, first = False, begin if is_bpe else -1
-        piece = text.strip(" ")
-        if piece and made.open:
-            made.words[-1] += piece
-            made.frames[-1] = (made.frames[-1][0], last + 1)
-        elif piece:
-            made.words.append(piece)
-            made.frames.append((first if first >= 0 else begin, last + 1))
-            made.open, first = True, -1
-        if text.endswith(" "):
-            made.open = False
-    return made
+        starts, text, ends = pieces[token]
+        if starts:
+            goes_on, first = False, begin if is_bpe else -1
+        if text and goes_on:
+            words[-1] += text
+            frames[-1] = (frames[-1][0], last + 1)
+        elif text:
+            words.append(text)
+            frames.append((first if first >= 0 else begin, last + 1))
+            goes_on, first = True, -1
+        goes_on = goes_on and not ends
+    return Spoken(words, frames, goes_on, found.log_prob)
 
 
 class Scorer:
@@ -115,9 +115,7 @@ class Scorer:
         return total, self._states[after if text.part else state]
 
 
-def output_beams(
-    texts: Sequence[Spoken], settings: Settings, scorer: Scorer, history: int
-) -> list[OutputBeam]:
+def output_beams(texts: Sequence[Spoken], settings: Settings, scorer: Scorer, history: int) -> list[OutputBeam]:
     """The beams, best first. history: words before the open one that tell texts apart under `prune_history`."""
     for text in texts:
         text.rank = text.log_prob + scorer.rank(text)

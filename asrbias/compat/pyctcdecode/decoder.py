@@ -247,7 +247,7 @@ class BeamSearchDecoderCTC:
         history = max(1, (model.order if model is not None else 1) - 1)
         scores = Scorer(model, scorer, start)
         return [
-            output_beams([spoken(one, search.spelled, self._is_bpe) for one in found], settings, scores, history)
+            output_beams([spoken(one, search.pieces, self._is_bpe) for one in found], settings, scores, history)
             for found in results
         ]
 
@@ -265,15 +265,12 @@ class BeamSearchDecoderCTC:
 
     @staticmethod
     def parse_directory_contents(filepath: str) -> dict[str, str | None]:
-        """The paths of the alphabet and the language model's folder, or None. Raises ValueError for other contents."""
+        """The paths of the alphabet and the language model's folder, or None. Raises ValueError without an alphabet."""
         alphabet = BeamSearchDecoderCTC._ALPHABET_SERIALIZED_FILENAME
         model = BeamSearchDecoderCTC._LANGUAGE_MODEL_SERIALIZED_DIRECTORY
         names = sorted(name for name in os.listdir(filepath) if not name.startswith((".", "__")))
-        if alphabet not in names or (len(names) > 1 and model not in names):
-            raise ValueError(
-                f"{filepath} holds {', '.join(names) or 'nothing'}; a decoder's folder holds {alphabet} and, with a "
-                f"language model, {model}."
-            )
+        if alphabet not in names:
+            raise ValueError(f"{filepath} holds {', '.join(names) or 'nothing'}; a decoder's folder holds {alphabet}.")
         return {
             "alphabet": os.path.join(filepath, alphabet),
             "language_model": os.path.join(filepath, model) if model in names else None,

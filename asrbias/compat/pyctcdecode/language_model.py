@@ -133,11 +133,12 @@ class LanguageModel(AbstractLanguageModel):
         return word in self._unigram_set if self._unigram_set else word in self.model
 
     @property
-    def spelled(self) -> frozenset[str]:
-        """Words that the search may tell from unknown ones."""
-        if self._unigram_set and self.unk_score_offset != 0:
-            return frozenset(self._unigram_set)
-        return frozenset(self.model.words)
+    def told_apart(self) -> set[str] | None:
+        """The words that the search may tell from unknown ones; None for all of the model.
+
+        Of words that are no unigrams it takes the score of <unk>; the scores of what it found are exact.
+        """
+        return self._unigram_set if self._unigram_set and self.unk_score_offset != 0 else None
 
     def get_start_state(self) -> State:
         return () if self.score_boundary else (UNHEARD,)

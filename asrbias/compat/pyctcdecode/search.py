@@ -72,11 +72,12 @@ class Search:
         self.blank = labels.index("")
         self._other_blanks = [at for at, label in enumerate(labels) if not label and at != self.blank]
         self.spelled = [label.replace(BPE_TOKEN, " ") for label in labels] if alphabet.is_bpe else labels
+        self.pieces = [(text[:1] == " ", text.strip(" "), text[-1:] == " ") for text in self.spelled]
         self._unheard, self._separator = self.size, self.size + 1
         self._vocabulary = _core.Vocabulary([*self.spelled, UNHEARD, " "], self.blank)
         self._index = {text: token for token, text in enumerate(self.spelled) if text}
         self._hotwords: OrderedDict[tuple[frozenset[str], bool], _core.Automaton] = OrderedDict()
-        self._lm: tuple[object, _core.LmTrie] | None = None
+        self._lm: tuple[object, object, _core.LmTrie] | None = None  # made of a model and of which of its words
 
     def decode(
         self,
@@ -166,14 +167,14 @@ class Search:
 
     def _words(self, model: LanguageModel) -> _core.LmTrie:
         """The model's words as the labels spell them."""
-        spelled = model.spelled
-        key = (model.model, len(spelled))
-        if self._lm is None or self._lm[0] != key:
-            control = ("<unk>", "<s>", "</s>")
-            words = (word if word in spelled and word not in control else "" for word in model.model.words)
-            native = model.model.native
-            self._lm = key, _core.LmTrie(self._vocabulary, native, "\n".join(words), native.unknown)
-        return self._lm[1]
+        words = model.told_apart
+        if self._lm is None or self._lm[0] is not model.model or self._lm[1] is not words:
+            native, known = model.model.native, model.model.words
+            hidden = {"<unk>", "<s>", "</s>"}
+            spelled = ("" if word in hidden or (words is not None and word not in words) else word for word in known)
+            trie = _core.LmTrie(self._vocabulary, native, "\n".join(spelled), native.unknown)
+            self._lm = model.model, words, trie
+        return self._lm[2]
 
     # --- frames ---
 
@@ -206,18 +207,19 @@ class Search:
         return frames
 
     def _found(self, tokens: tuple[int, ...], frames: Spans, log_prob: float, kept: Array, start: list[int]) -> Found:
-        """Without the lead-in, and with the score that the search, in single precision, would have in double."""
-        first, before = len(start), sum(label != self.blank for label in start)
-        tokens = tokens[before:]
-        spans = tuple((begin - first, end - first) for begin, end in frames[before:])
-        path = np.full(len(kept), self.blank)
-        for token, (begin, end) in zip(tokens, spans, strict=True):
-            path[begin : end + 1] = token
-        along = kept[np.arange(len(kept)), path]
-        if len(along):  # cumsum adds from the first to the last, as a search does
-            single = np.cumsum(along.astype(np.float32), dtype=np.float64)[-1]
-            log_prob = float(np.cumsum(along, dtype=np.float64)[-1] + (log_prob - single))
-        return Found(tokens, spans, log_prob)
+        """Without the lead-in; where `kept` is in double precision, with the score that it gives the best alignment."""
+        if start:
+            first, before = len(start), sum(label != self.blank for label in start)
+            tokens = tokens[before:]
+            frames = tuple((begin - first, end - first) for begin, end in frames[before:])
+        if kept.dtype == np.float64 and len(kept):
+            path = np.full(len(kept), self.blank)
+            for token, (begin, end) in zip(tokens, frames, strict=True):
+                path[begin : end + 1] = token
+            along = kept[np.arange(len(kept)), path]
+            single = np.cumsum(along.astype(np.float32), dtype=np.float64)[-1]  # from first to last, as a search adds
+            log_prob = float(np.cumsum(along)[-1] + (log_prob - single))
+        return Found(tokens, frames, log_prob)
 
 
 def log_probabilities(logits: Any, size: int) -> Array:
@@ -240,4 +242,4 @@ def log_probabilities(logits: Any, size: int) -> Array:
         return made
     shifted = matrix - np.maximum(matrix.max(axis=1, keepdims=True), np.finfo(matrix.dtype).min)
     normal: Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return np.clip(normal, np.log(MIN_TOKEN_CLIP_P), 0)
+    return np.clip(normal, math.log(MIN_TOKEN_CLIP_P), 0)
