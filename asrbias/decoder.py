@@ -22,6 +22,7 @@ from asrbias.alignment import LogProbsError, as_matrix
 from asrbias.decode_options import DecodeOptions as DecodeOptions
 from asrbias.decode_options import DecoderError as DecoderError
 from asrbias.decode_options import DecoderTypeError as DecoderTypeError
+from asrbias.decoder_stream import DecoderStream
 from asrbias.entities import Entity, EntityList
 from asrbias.hypothesis import Hypothesis as Hypothesis
 from asrbias.hypothesis import Word as Word
@@ -211,11 +212,16 @@ class Decoder:
             stacklevel=4,
         )
 
-    def _run(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[list[Hypothesis]]:
+    def stream(self, entities: EntityList | Phrases | Iterable[str | Entity] | None = None) -> DecoderStream:
+        """For one item whose posteriors come bit by bit; see decoder_stream.py. Raises what `decode` raises."""
+        phrases = self._phrases(entities) if self.options.bias != 0.0 else None
+        automaton = phrases.automaton if phrases is not None else None
+        search = _core.Stream(self._vocabulary, self._search_options(), automaton, self._words)
+        return DecoderStream(search, len(self.labels), self.spelling, phrases)
+
+    def _search_options(self) -> _core.SearchOptions:
         o = self.options.dialled()
-        if self.options.bias == 0.0:
-            lists = [None] * len(lists)
-        options = _core.SearchOptions(
+        return _core.SearchOptions(
             beam=o.beam,
             nbest=o.nbest,
             top_k=o.top_k,
@@ -237,9 +243,13 @@ class Decoder:
             guard_list=o.guard_list,
             guard_common=o.guard_common,
         )
+
+    def _run(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[list[Hypothesis]]:
+        if self.options.bias == 0.0:
+            lists = [None] * len(lists)
         automata = [phrases.automaton if phrases is not None else None for phrases in lists]
         try:
-            results = _core.decode(self._vocabulary, options, matrices, automata, self._words, threads)
+            results = _core.decode(self._vocabulary, self._search_options(), matrices, automata, self._words, threads)
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
         shown = self.spelling.shown

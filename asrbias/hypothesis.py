@@ -44,6 +44,11 @@ class Hypothesis:
     phonetic: float = 0.0  # rescoring by phones (rescoring.py); 0 where that was not done
 
 
+def words_of(tokens: Sequence[int], shown: Sequence[str]) -> list[str]:
+    """The words that tokens spell. shown: each label's spelling, " " the separator."""
+    return [text for text in "".join([shown[token] for token in tokens]).split(" ") if text]
+
+
 def make_hypotheses(results: Sequence[Result], shown: Sequence[str], phrases: Phrases | None) -> list[Hypothesis]:
     """The n-best from what the native core returns. shown: each label's spelling, " " the separator.
 
@@ -54,7 +59,7 @@ def make_hypotheses(results: Sequence[Result], shown: Sequence[str], phrases: Ph
     entities = phrases.table.entity if phrases is not None else None
     found = []
     for tokens, frames, peaks, acoustic, bias, lm, rows in results:
-        texts = [text for text in "".join([shown[token] for token in tokens]).split(" ") if text]
+        texts = words_of(tokens, shown)
         words = []
         for text, (first, last, phrase, span_first, span_last) in zip(texts, rows, strict=True):
             start, end, heard = frames[first][0], frames[last][1], sum(peaks[first : last + 1]) / (last + 1 - first)

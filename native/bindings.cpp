@@ -17,6 +17,7 @@
 
 #include "alignment.hpp"
 #include "automaton.hpp"
+#include "decoding.hpp"
 #include "lmtrie.hpp"
 #include "ngram_bindings.hpp"
 #include "phone_bindings.hpp"
@@ -56,83 +57,6 @@ std::vector<Automaton::Terms> phrase_terms(const Doubles& bonus, const Doubles& 
     for (size_t i = 0; i < count; ++i)
         terms.push_back({bonus.data()[i], at(adaptive, i), at(share, i), at(length, i), at(common, i)});
     return terms;
-}
-
-struct Result {
-    Found found;
-    Alignment alignment;
-    std::vector<Word> words;
-};
-
-constexpr float HIGHEST = 1e-3f;  // half precision may round a log probability up to a little above 0
-
-// One clear sentence for a row with a value that no log probability has.
-[[noreturn]] void refuse(const float* row, int size, int frame) {
-    const std::string where = " at frame " + std::to_string(frame);
-    float largest = row[0];
-    for (int v = 0; v < size; ++v) {
-        if (std::isnan(row[v]))
-            throw std::invalid_argument("log_probs holds NaN" + where + ": every value must be a log probability; "
-                                        "look for an overflow in the model or for broken audio");
-        largest = std::max(largest, row[v]);
-    }
-    if (std::isinf(largest) && largest > 0)
-        throw std::invalid_argument("log_probs holds +inf" + where + ": a log probability is at most 0; -inf is allowed");
-    if (largest > HIGHEST)
-        throw std::invalid_argument("log_probs holds " + std::to_string(largest) + where + ", and a log probability is "
-                                    "at most 0: these look like probabilities or logits; give the output of log_softmax");
-    throw std::invalid_argument("log_probs is -inf for every label" + where + ": at least one label must be possible");
-}
-
-void check_values(const float* values, int frames, int size) {
-    for (int t = 0; t < frames; ++t) {
-        const float* row = values + static_cast<size_t>(t) * size;
-        int bad = 0, possible = 0;
-        for (int v = 0; v < size; ++v) {  // without a branch: the compiler makes vector instructions of it
-            bad |= !(row[v] <= HIGHEST);
-            possible |= row[v] >= std::numeric_limits<float>::lowest();
-        }
-        if (bad || !possible) refuse(row, size, t);
-    }
-}
-
-std::vector<Result> search_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
-                               const SearchOptions& options, const std::vector<int32_t>& unpaid, const float* values, int frames) {
-    const int size = vocabulary.size();
-    Search search(vocabulary, automaton, lm, options, unpaid);
-    for (int t = 0; t < frames; ++t)
-        if (!search.step(values + static_cast<size_t>(t) * size))
-            throw std::invalid_argument("no label sequence is possible up to frame " + std::to_string(t) +
-                                        ": log_probs gives -inf to the blank and to every token that could stand there");
-    std::vector<Result> results;
-    for (Found& found : search.finish()) {
-        Result result;
-        result.alignment = align(values, frames, size, vocabulary.blank(), found.tokens);
-        result.words = find_words(vocabulary, found.tokens, found.parse);
-        result.found = std::move(found);
-        results.push_back(std::move(result));
-    }
-    return results;
-}
-
-// Until nothing in the best hypothesis fails the guard; other hypotheses with something that does are left out.
-std::vector<Result> decode_one(const Vocabulary& vocabulary, const Automaton* automaton, const LmTrie* lm,
-                               const SearchOptions& options, const float* values, int frames) {
-    check_values(values, frames, vocabulary.size());
-    std::vector<int32_t> unpaid;
-    if (automaton == nullptr || !options.guard.on()) return search_one(vocabulary, automaton, lm, options, unpaid, values, frames);
-    const Guard guard(*automaton, options.guard, values, frames, vocabulary.size(), vocabulary.blank());
-    for (;;) {
-        std::vector<Result> results = search_one(vocabulary, automaton, lm, options, unpaid, values, frames), sound;
-        std::vector<int32_t> failing;
-        for (Result& result : results) {
-            const auto fails = guard.failing(result.words, result.found.tokens, result.alignment, unpaid);
-            if (&result == &results[0]) failing = fails;
-            if (fails.empty()) sound.push_back(std::move(result));
-        }
-        if (failing.empty()) return sound;
-        unpaid.insert(unpaid.end(), failing.begin(), failing.end());
-    }
 }
 
 // What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, lm, [word]).
@@ -246,5 +170,24 @@ NB_MODULE(_core, m) {
         for (nb::handle h : automata) pointers.push_back(h.is_none() ? nullptr : nb::cast<const Automaton*>(h));
         return decode(vocabulary, options, items, pointers, lm, threads);
     }, nb::arg("vocabulary"), nb::arg("options"), nb::arg("items"), nb::arg("automata"), nb::arg("lm").none(), nb::arg("threads"));
+    nb::class_<Stream>(m, "Stream")
+        .def("__init__", [](Stream* self, const Vocabulary& vocabulary, const SearchOptions& options, const Automaton* automaton,
+                            const LmTrie* lm) { new (self) Stream(vocabulary, automaton, lm, options); },
+             nb::arg("vocabulary"), nb::arg("options"), nb::arg("automaton").none(), nb::arg("lm").none(),
+             nb::keep_alive<1, 2>(), nb::keep_alive<1, 4>(), nb::keep_alive<1, 5>())
+        .def("push", [](Stream& self, const LogProbs& log_probs) {
+            self.push(log_probs.data(), static_cast<int>(log_probs.shape(0)));
+        }, nb::arg("log_probs"), nb::call_guard<nb::gil_scoped_release>())
+        .def("best", &Stream::best, nb::call_guard<nb::gil_scoped_release>())
+        .def("finish", [](const Stream& self) {
+            std::vector<Result> results;
+            {
+                nb::gil_scoped_release released;
+                results = self.finish();
+            }
+            nb::list hypotheses;
+            for (const Result& result : results) hypotheses.append(to_python(result));
+            return hypotheses;
+        });
     m.def("align", &align_python, nb::arg("log_probs"), nb::arg("tokens"), nb::arg("blank"));
 }
