@@ -22,7 +22,7 @@ from asrbias.ablation_runs import Condition, Corpus, Encoded, Runs
 from asrbias.ablation_settings import make_settings, only, usable
 from asrbias.adapting import Adapting
 from asrbias.audio import AudioError
-from asrbias.files import write_whole
+from asrbias.files import read_object, write_whole
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.recognizer import STARTER, Recognizer, find_language_model, find_model, load
@@ -210,12 +210,9 @@ def _merged(options: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return read_object(path)
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON ({error}); give options as in a model's decode.json.") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no JSON object; give options as in a model's decode.json.")
-    return content
+        raise ValueError(f"{path} cannot be used ({error}); give options as in a model's decode.json.") from None
 
 
 def digest(paths: Iterable[Path]) -> str:

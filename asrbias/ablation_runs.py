@@ -68,7 +68,7 @@ class Corpus:
         for line in lines:
             text, own = line.fields.get("text"), line.fields.get("entities", [])
             if not isinstance(text, str) or not text.strip():
-                raise ManifestError(f"{manifest}:{line.number} has no `text`; an ablation needs what was said.")
+                raise ManifestError(f"{manifest}:{line.number} has no `text`; its figures need what was said.")
             if not isinstance(own, list) or not all(isinstance(phrase, str) for phrase in own):
                 raise ManifestError(f"{manifest}:{line.number}: `entities` is {own!r}; write a JSON array of phrases.")
             EntityList(own)  # what is wrong with them is said before anything is decoded

@@ -21,8 +21,11 @@ _SYSTEM = {
 
 
 def reason(error: ValueError | RecursionError) -> str:
-    """What is wrong with a text that is no JSON, which stands in one line."""
-    return f"column {error.colno}: {error.msg}" if isinstance(error, json.JSONDecodeError) else str(error)
+    """What is wrong with a text that is no JSON."""
+    if not isinstance(error, json.JSONDecodeError):
+        return str(error)
+    line = f"line {error.lineno}, " if error.lineno > 1 else ""
+    return f"{line}column {error.colno}: {error.msg}"
 
 
 def sentence(error: BaseException) -> str:

@@ -1,12 +1,16 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all; a JSON object read."""
 
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from asrbias.errors import reason
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -32,6 +36,19 @@ def write_whole(path: Path, data: bytes) -> None:
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises OSError, and ValueError with what is wrong (not where: the caller says it)."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is no UTF-8 text, byte {error.start}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON, {reason(error)}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"it is a JSON {type(content).__name__}, not a JSON object")
+    return content
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from os import PathLike
@@ -18,10 +17,12 @@ from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import DecodeOptions
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
+from asrbias.files import read_object
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
 from asrbias.segmenting import SegmentOptions
+from asrbias.stream import RecognizerStream, StreamOptions
 from asrbias.transcript import Transcript, TranscriptSegment, build_transcript
 
 if TYPE_CHECKING:
@@ -131,9 +132,10 @@ def read_options(path: str | Path) -> JointOptions:
 
     path = Path(path) / OPTIONS if Path(path).is_dir() else Path(path)
     try:
-        return JointOptions.from_json(json.loads(path.read_text(encoding="utf-8")))
+        return JointOptions.from_json(read_object(path))
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{path} cannot be used ({error}); take it anew from where it came.") from error
+        what = str(error).rstrip(".")
+        raise ModelError(f"{path} cannot be used ({what}); correct it, or take it anew from where it came.") from error
 
 
 def find_language_model(folder: Path) -> Path | None:
@@ -193,6 +195,17 @@ class Recognizer:
         Raises what `transcribe` raises.
         """
         return longform.segments(self, audio, EntityList.coerce(entities), self.options.segments, heard)
+
+    def stream(
+        self, entities: Entities = None, *, rate: int | None = None, options: StreamOptions | None = None
+    ) -> RecognizerStream:
+        """For audio that comes bit by bit, at `rate` Hz (None: `sample_rate`); see stream.py.
+
+        Raises AudioError for a rate that cannot be, EntityError for a list that cannot be read.
+        """
+        if options is not None and not isinstance(options, StreamOptions):
+            raise TypeError(f"options is {type(options).__name__}; give a StreamOptions.")
+        return RecognizerStream(self, EntityList.coerce(entities), options or StreamOptions(), rate)
 
     def transcribe_batch(
         self, audio: Iterable[Any], entities: Iterable[Entities] | EntityList | None = None

@@ -374,7 +374,7 @@ def test_command_on_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         (["--lm", "x.arpa", "--no-lm"], "--no-lm and --lm contradict each other"),
         (["--alone", "bad.json"], "no technique 'boosting'"),
         (["--options", "none.json"], "none.json"),
-        (["--options", "list.json"], "is no JSON object"),
+        (["--options", "list.json"], "not a JSON object"),
         (["--resamples", "7"], "7 resamples give no interval"),
     ],
 )

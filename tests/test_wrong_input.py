@@ -320,3 +320,21 @@ def test_weights_of_zero_and_below_are_not_ignored() -> None:
     assert shown.text == without.replace("president", "PRESIDENT") and shown.words[0].entity is not None
     less = recognizer.transcribe(DEMO / "news.flac", [Entity("president", weight=-5), "Zelenskyy"])
     assert "president" not in less.text.split() and "Zelenskyy" in less.text
+
+
+@needs_starter
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "o.json cannot be used (it is no JSON, column 1: Expecting value); correct it"),
+        (b'{"decode":\n{bad', "(it is no JSON, line 2, column 2: "),
+        (b"\xff\xfe", "(it is no UTF-8 text, byte 0)"),
+        (b"[1]", "(it is a JSON list, not a JSON object)"),
+        (b'{"decode": {"baem": 1}}', "('baem' is no option of decode; there are beam, "),
+        (b'{"decode": {"bonus": NaN}}', "(bonus is nan; it must be nats per character, 0 to 1000)"),
+        (b'{"lookup": {"threshold": "x"}}', "(threshold is 'x'"),
+    ],
+)
+def test_options_in_a_file(content: bytes, says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "o.json").write_bytes(content)
+    assert says in refused("transcribe a.flac --options o.json", capsys)
