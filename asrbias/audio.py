@@ -41,7 +41,12 @@ def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
         source, rate = source
         if isinstance(source, (str, PathLike)):
             raise AudioError(f"The path {str(source)!r} came with a rate; a file tells its own, give the path alone.")
-    return _prepare(_scale(_array(source)), rate, sample_rate, "the array")
+    return _prepare(mono(source), rate, sample_rate, "the array")
+
+
+def mono(source: Any) -> Samples:
+    """An array such as `load_audio` takes -> samples [S] of one channel. Raises AudioError."""
+    return _scale(_array(source))
 
 
 def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:

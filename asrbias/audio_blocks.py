@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from math import gcd
 from os import PathLike
 from pathlib import Path
@@ -95,21 +96,44 @@ def _checked(blocks: Iterator[Samples], rate: int, name: str) -> Iterator[Sample
 
 
 def _resampled(blocks: Iterator[Samples], rate: int, wanted: int) -> Iterator[Samples]:
-    """The same samples as if all were resampled at once: each part is, with what stands before and after it."""
-    if rate == wanted:
-        yield from blocks
-        return
-    step = rate // gcd(rate, wanted)  # samples after which the filters' phases repeat
-    context = -(-CONTEXT * max(rate, wanted) // (wanted * step)) * step
-    held = np.zeros(0, np.float32)  # from `context` samples before what is next, or from the beginning
-    before = 0
-    for block in blocks:
-        held = np.concatenate([held, block])
-        ready = (len(held) - before - context) // step * step
-        if ready > 0:
-            some = resample(held[: before + ready + context], rate, wanted)
-            yield some[before * wanted // rate :][: ready * wanted // rate]
-            keep = max(0, before + ready - context)
-            held, before = held[keep:], before + ready - keep
-    if len(held) > before:
-        yield resample(held, rate, wanted)[before * wanted // rate :]
+    converter = BlockResampler(rate, wanted)
+    for block in chain(map(converter.push, blocks), (converter.finish() for _ in range(1))):
+        if len(block):
+            yield block
+
+
+class BlockResampler:
+    """Gives the same samples as if all were resampled at once: each part is, with what stands before and after it.
+
+    Args:
+        rate, wanted: Hz.
+    """
+
+    def __init__(self, rate: int, wanted: int) -> None:
+        self.rate, self.wanted = rate, wanted
+        self._step = rate // gcd(rate, wanted)  # samples after which the filters' phases repeat
+        self._context = -(-CONTEXT * max(rate, wanted) // (wanted * self._step)) * self._step
+        self._held = np.zeros(0, np.float32)  # from `context` samples before what is next, or from the beginning
+        self._before = 0
+
+    def push(self, block: Samples) -> Samples:
+        """samples [S] at `rate` -> those at `wanted` that are known by now."""
+        if self.rate == self.wanted:
+            return block
+        self._held = np.concatenate([self._held, block])
+        ready = (len(self._held) - self._before - self._context) // self._step * self._step
+        if ready <= 0:
+            return np.zeros(0, np.float32)
+        some = self._converted(self._held[: self._before + ready + self._context])
+        keep = max(0, self._before + ready - self._context)
+        self._held, self._before = self._held[keep:], self._before + ready - keep
+        return some[: ready * self.wanted // self.rate]
+
+    def finish(self) -> Samples:
+        """The rest."""
+        rest = self._converted(self._held) if len(self._held) > self._before else np.zeros(0, np.float32)
+        self._held, self._before = np.zeros(0, np.float32), 0
+        return rest
+
+    def _converted(self, samples: Samples) -> Samples:
+        return resample(samples, self.rate, self.wanted)[self._before * self.wanted // self.rate :]

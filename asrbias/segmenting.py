@@ -92,6 +92,10 @@ class Segmenter:
         """What is left."""
         yield from self.look(at_end=True)
 
+    def rest(self) -> Segment | None:
+        """What is in no segment yet, as one; None where that is nothing."""
+        return self._segment(self.base + len(self.held), forced=False) if self.waiting > 0 else None
+
     def look(self, *, force: bool = False, at_end: bool = False) -> Iterator[Segment]:
         """The segments that ended by now; `force` ends one in any case, `at_end` all of them."""
         if self.waiting <= 0:
