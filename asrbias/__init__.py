@@ -23,7 +23,10 @@ _HOMES = {
     "Entity": "entities",
     "EntityList": "entities",
     "LanguageModel": "lm",
+    "SegmentOptions": "segmenting",
+    "StreamOptions": "stream",
     "Transcript": "transcript",
+    "export": "exports",
     "score": "score",
 }
 __all__ = sorted([*_HOMES, "__version__"])
@@ -33,11 +36,14 @@ if TYPE_CHECKING:
     from asrbias.decoder import Decoder as Decoder
     from asrbias.entities import Entity as Entity
     from asrbias.entities import EntityList as EntityList
+    from asrbias.exports import export as export
     from asrbias.lm import LanguageModel as LanguageModel
     from asrbias.recognizer import RecognizeOptions as RecognizeOptions
     from asrbias.recognizer import Recognizer as Recognizer
     from asrbias.recognizer import load as load
     from asrbias.score import score as score
+    from asrbias.segmenting import SegmentOptions as SegmentOptions
+    from asrbias.stream import StreamOptions as StreamOptions
     from asrbias.transcript import Transcript as Transcript
 
 
