@@ -10,6 +10,7 @@ comes again nor an entity that is on other lists too costs anything.
 
 from __future__ import annotations
 
+import copy
 import math
 import threading
 from collections import OrderedDict
@@ -109,6 +110,8 @@ class Adapting:
         phones: the phone head's labels after its blank, which is 0.
     """
 
+    kept_lists = KEPT_LISTS
+
     def __init__(
         self,
         encoder: Encoder,
@@ -159,6 +162,14 @@ class Adapting:
         counts = [len(listed.rows[entity]) for entity in chosen]
         return Adapted(log_probs.cpu().numpy(), _by_entity(told.attention[0].cpu().numpy(), counts), tuple(chosen))
 
+    def with_options(self, options: AdapterOptions) -> Adapting:
+        """The same with other options but `shortlist`; what is kept of lists serves both."""
+        if options.shortlist != self.options.shortlist:
+            raise AdapterOptionError(f"shortlist is {options.shortlist}; lists are kept for {self.options.shortlist}.")
+        other = copy.copy(self)
+        other.options = options
+        return other
+
     def compile(self, entities: EntityList) -> None:
         """Get a list ready, and keep it: its sounds, and where it is long its index."""
         self._list(entities)
@@ -183,7 +194,7 @@ class Adapting:
         made = _List(entities, ShortlistIndex.of(pronounced) if long else None, self._rows(pronounced))
         with self._lock:
             self._kept[entities.digest] = made
-            while len(self._kept) > KEPT_LISTS:
+            while len(self._kept) > self.kept_lists:
                 self._kept.popitem(last=False)
         return made
 

@@ -108,11 +108,13 @@ class Tuner:
         self.folds = fold_of([str(line.fields.get("speaker") or line.id) for line in lines], o.folds)
         self._own = [set(steps.corpus.own(line)) for line in lines]
         self._best: Trial | None = None
-        self._tried = set[str]()
+        self._tried, self._repeated = set[str](), False
 
     def run(self, start: JointOptions, on: JointOptions) -> Tuned:
         """From the model's own options, and these with all that it can serve switched on."""
         first = self._whole(START, start, start, settle=False)
+        if self.deadline is not None:
+            self.deadline -= first.seconds  # the decoder itself takes about as long at the end
         stopped = False
         try:
             self._stages(first, on)
@@ -147,8 +149,7 @@ class Tuner:
         trial = self._try("settled" if settle else "whole", stage, o, before, make)
         if self._best is None or self._rank(trial) > self._rank(self._best):
             self._best = trial
-        self.show(trial, self._best)
-        return trial
+        return self._shown(trial)
 
     def _by_wer(self, stage: str, o: JointOptions, before: JointOptions) -> Trial:
         def make() -> Trial:
@@ -167,7 +168,8 @@ class Tuner:
         return self._shown(self._try("evidence", stage, o, before, make))
 
     def _shown(self, trial: Trial) -> Trial:
-        self.show(trial, self._best)
+        if not self._repeated:
+            self.show(trial, self._best)
         return trial
 
     def _try(self, kind: str, stage: str, o: JointOptions, before: JointOptions, make: Callable[[], Trial]) -> Trial:
@@ -185,6 +187,7 @@ class Tuner:
             trial = replace(make(), changed=changed)
             trial = replace(trial, seconds=time.monotonic() - began)
             self.log.add(key, trial)
+        self._repeated = key in self._tried
         self._tried.add(key)
         return trial
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
-from asrbias.ablate_command import adapters, decoders, digest, encode, program
-from asrbias.ablation_runs import Corpus
+from asrbias.ablate_command import decoders, digest, encode, program
+from asrbias.ablation_runs import Corpus, Encoded
 from asrbias.ablation_settings import usable
+from asrbias.adapting import Adapting
+from asrbias.entities import EntityList
 from asrbias.joint_options import JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.manifest import ManifestError
@@ -29,6 +33,7 @@ from asrbias.recognizer import (
 from asrbias.significance import BootstrapOptions
 from asrbias.techniques import Setup
 from asrbias.tune import Tuner
+from asrbias.tune_kept import KEPT_LISTS
 from asrbias.tune_options import TuneError, TuneOptions, evidence, first_options
 from asrbias.tune_report import Board
 from asrbias.tune_result import About, Report, write_options
@@ -183,6 +188,21 @@ class System:
         given = {} if weights is None else {"reward": weights.rarity_weight}
         return Steps(
             corpus, encode(self.recognizer, corpus), decoder=decoders(self.recognizer, self.language),
-            adapter=adapters(self.recognizer), lm=self.language is not None,
+            adapter=self._adapters(len(corpus.lines)), lm=self.language is not None,
             frame=self.recognizer.model.seconds_per_frame, threads=self.threads, **given,
         )  # fmt: skip
+
+    def _adapters(self, utterances: int) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
+        """As ablate_command.adapters, but that what is known of a list serves all settings."""
+        model, o = self.recognizer.model, self.on.adapter
+        if model.adapter is None or o is None:
+            return None
+        first = Adapting(model.encoder, model.adapter, model.vocabulary, o)
+        first.kept_lists = min(KEPT_LISTS, 2 * utterances + 8)
+
+        def make(setup: Setup) -> Callable[[Encoded, EntityList], Any]:
+            assert setup.options.adapter is not None
+            adapting = first.with_options(setup.options.adapter)
+            return lambda one, listed: adapting(one.hidden, np.asarray(one.phones), listed)
+
+        return make

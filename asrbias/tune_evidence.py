@@ -22,7 +22,7 @@ Array = npt.NDArray[np.float64]
 NAMES = ("phone_weight", "rarity_weight", "pace_weight", "letter_weight", "subword_weight", "context_weight", "heard",
          "attended_weight", "written")  # fmt: skip
 BY_SOUND = 4  # columns that need no look at the subwords
-WRITTEN = NAMES.index("written")
+ATTENDED, WRITTEN = NAMES.index("attended_weight"), NAMES.index("written")
 FEWEST = 20  # right claims, with fewer of which nothing is fitted
 
 

@@ -71,7 +71,9 @@ class Searches:
         self._phones = PhoneGraphs()
         self._searches = Few[JointDecoder]()
         self._lookups = Few[Lookup]()
-        self._kept = {name: Kept() for name in ("plain", "search", "best", "adapted", "claims", "written", "texts")}
+        self._kept = {
+            name: Kept() for name in ("plain", "search", "best", "adapted", "claims", "attended", "written", "texts")
+        }
         self._lists = Kept(KEPT_LISTS)
 
     @property

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from asrbias.adapting import Adapted
 from asrbias.entities import EntityList
 from asrbias.evidence import Claim, EvidenceOptions, is_written
 from asrbias.hypothesis import Hypothesis
@@ -26,7 +27,7 @@ from asrbias.lookup import accepted
 from asrbias.marking import marked
 from asrbias.techniques import Setup, uses_list
 from asrbias.transcript import build_transcript
-from asrbias.tune_evidence import Weighed, inputs, told, weigh
+from asrbias.tune_evidence import ATTENDED, Weighed, inputs, told, weigh
 from asrbias.tune_kept import blocks, key_of
 from asrbias.tune_options import evidence, only_told
 from asrbias.tune_searches import Case as Case
@@ -119,11 +120,23 @@ class Steps(Searches):
         return self._shown(n, best, listed.entities)
 
     def _claims(self, o: JointOptions, case: Case, wanted: Sequence[int]) -> list[Claims]:
+        """Of the entities that are found by their sounds: of an adapter's settings only the attention depends."""
+
         def make(some: list[int]) -> Iterator[Claims]:
             for block in blocks(some):
                 yield from self._weighed(o, case, block, [None] * len(block))
 
-        return self._kept["claims"].each(self._claim_key(o, case), wanted, make)
+        key = self._claim_key(o, case)
+        found: list[Claims] = self._kept["claims"].each(key[:-1], wanted, make)
+        if o.adapter is None:
+            return found
+        by_place = dict(zip(wanted, found, strict=True))
+
+        def attend(some: list[int]) -> Iterator[Claims]:
+            for n, adapted in zip(some, self.adapted(o, case, some), strict=True):
+                yield _attended(by_place[n], adapted)
+
+        return self._kept["attended"].each(key, wanted, attend)
 
     def _proposed(self, o: JointOptions, case: Case, wanted: Sequence[int]) -> list[Claims]:
         """Of the entities that the search's n-best hold."""
@@ -131,22 +144,23 @@ class Steps(Searches):
         names = [frozenset(w.entity for h in nbest for w in h.words if w.entity is not None) for nbest in nbests]
         key = ("proposed", *self._claim_key(o, case))
         kept = self._kept["claims"].each(key, wanted, lambda some: ({} for _ in some))
-        for n, proposed, known in zip(wanted, names, kept, strict=True):
+        for n, proposed, known, adapted in zip(wanted, names, kept, self.adapted(o, case, wanted), strict=True):
             if proposed not in known:
-                known[proposed] = self._weighed(o, case, [n], [proposed])[0]
+                known[proposed] = _attended(self._weighed(o, case, [n], [proposed])[0], adapted)
         return [known[proposed] for known, proposed in zip(kept, names, strict=True)]
 
     def _weighed(
         self, o: JointOptions, case: Case, block: Sequence[int], proposed: Sequence[frozenset[int] | None]
     ) -> list[Claims]:
         lookup, found = self._lookup(o), []
-        steps = (self.plain(o, block), self.search(o, None, block), self.adapted(o, case, block))
-        for n, plain, nbest, adapted, names in zip(block, *steps, proposed, strict=True):
+        for n, plain, nbest, names in zip(
+            block, self.plain(o, block), self.search(o, None, block), proposed, strict=True
+        ):
             one, listed = self.encoded[n], self.lists(case, [n], o)[0].pronounced
             assert listed is not None
             some: list[Claim] = []
             if names is None or names:
-                some = lookup.claims(plain, nbest[0], one.log_probs, one.phones, listed, names, adapted)
+                some = lookup.claims(plain, nbest[0], one.log_probs, one.phones, listed, names)
             found.append(Claims(tuple(some), listed.size, inputs(some, listed.size)))
         return found
 
@@ -172,6 +186,16 @@ class Steps(Searches):
 
     def _shown(self, n: int, best: Hypothesis, listed: EntityList | None) -> str:
         return build_transcript([best], listed, self._frame, self.encoded[n].seconds, 1).text
+
+
+def _attended(one: Claims, adapted: Adapted | None) -> Claims:
+    """With how much an adapter attends to each claim."""
+    if adapted is None or not one.claims:
+        return one
+    made = one.inputs.copy()
+    places = (claim.spot for claim in one.claims)
+    made[:, ATTENDED] = [adapted.attended(spot.entity, spot.first, spot.last) for spot in places]
+    return replace(one, inputs=made)
 
 
 def _joined(one: Claims | None, more: Claims | None) -> Claims:
