@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the report; status 1 if an entity was dropped."""
     labels = None
-    if arguments.model:
+    if arguments.model is not None:
         from asrbias.recognizer import load
 
         labels = load(arguments.model).model.vocabulary.labels

@@ -55,7 +55,8 @@ def transcribe_manifest(
     done = _resume(part)
     console = Console(stderr=True)
     if done:
-        console.print(f"{manifest}: going on after {len(done)} of {len(lines)} recordings")
+        said = f"{manifest}: going on after {len(done)} of {len(lines)} recordings"
+        console.print(said, markup=False, highlight=False)
     waiting = [line for line in lines if line.id not in done]
     output.parent.mkdir(parents=True, exist_ok=True)
     if waiting:

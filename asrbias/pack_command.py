@@ -22,6 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Pack; says how much there is."""
     from asrbias.training.pack import pack
 
+    if arguments.output.name in ("", ".."):
+        raise ValueError(f"The output {str(arguments.output)!r} has no name; give the shard's path, as shards/train.")
     if arguments.output.suffix in (".jsonl", ".pcm"):
         raise ValueError(
             f"{arguments.output} has an ending; give the path of the shard without {arguments.output.suffix}."

@@ -26,11 +26,15 @@ def show(analysis: Analysis, console: Console) -> None:
 
 
 def _rich(table: Table) -> RichTable:
-    rich = RichTable(title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold")
+    rich = RichTable(
+        title=escape(table.title), title_justify="left", box=box.SIMPLE_HEAD, title_style="bold",
+        collapse_padding=True, pad_edge=False,
+    )  # fmt: skip
     for k in (used := _used(table)):
         text = all(isinstance(row[k], str) or row[k] is None for row in table.rows)
-        # A number must never be cut; a name may be folded.
-        width = None if text else max(len(_cell(row[k])) for row in table.rows[:LONG])
+        # A number, and a word above it, must never be cut; a name may be folded.
+        words = [*table.columns[k].split(), *(_cell(row[k]) for row in table.rows[:LONG])]
+        width = None if text else max(map(len, words))
         rich.add_column(escape(table.columns[k]), justify="left" if text else "right", overflow="fold", min_width=width)
     for row in table.rows[:LONG]:
         rich.add_row(*(escape(_cell(row[k])) for k in used))

@@ -19,6 +19,7 @@ from rich.text import Text
 from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
+from asrbias.errors import sentence
 from asrbias.exports import ENDINGS, FORMATS, export
 from asrbias.files import write_whole
 from asrbias.joint import JointOptions
@@ -157,7 +158,7 @@ def _transcribe_files(
         try:
             transcript = _transcribe_file(recognizer, path, entities)
         except (OSError, ValueError) as error:  # one bad file must not lose the others
-            print(f"asrbias transcribe: {error}", file=sys.stderr)
+            print(f"asrbias transcribe: {sentence(error)}", file=sys.stderr)
             status = 2
             continue
         if folder is not None:

@@ -338,3 +338,23 @@ def test_weights_of_zero_and_below_are_not_ignored() -> None:
 def test_options_in_a_file(content: bytes, says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "o.json").write_bytes(content)
     assert says in refused("transcribe a.flac --options o.json", capsys)
+
+
+@needs_starter
+def test_brackets_in_names_are_no_markup(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "[red]x").mkdir()
+    write(folder / "[red]x" / "m.jsonl", OK | {"audio": "../a.flac", "text": "a", "corpus": "[bold]c"})
+    assert main(["pack", "[red]x/m.jsonl", "[red]x/shard", "--by", "corpus"]) == 0
+    said = capsys.readouterr()
+    assert "[red]x/m.jsonl" in said.err and "[red]x/shard-[bold]c.jsonl" in said.out
+    assert "has no name" in refused("pack [red]x/m.jsonl ..", capsys)
+
+
+def test_tables_cut_no_word_in_a_narrow_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    path = write(tmp_path / "out.jsonl", LINE | {"duration": 2.0, "list": ["Kyiv", "Paris"], "corpus": "[/x]"})
+    assert main(["score", path, "--by", "corpus"]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("precision", "utterances", "[/x]")) and max(map(len, shown.split("\n"))) <= 80

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 
 from asrbias.audio import read_audio
@@ -49,7 +50,7 @@ def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: in
 
 
 def _rows(manifest: Path, lines: list[ManifestLine], sample_rate: int) -> Iterator[Row]:
-    for line in track(lines, f"packing {manifest}", console=Console(stderr=True)):
+    for line in track(lines, f"packing {escape(str(manifest))}", console=Console(stderr=True)):
         try:
             samples = read_audio(line.audio, sample_rate=sample_rate)
         except (OSError, ValueError) as error:
