@@ -17,7 +17,7 @@ def marked(hypothesis: Hypothesis, pronounced: PronouncedList) -> Hypothesis:
     if not forms:
         return hypothesis
     words = list(hypothesis.words)
-    longest = min(len(words), max(form.count(" ") + 1 for form in forms))
+    longest = min(len(words), pronounced.longest)
     for size in range(longest, 0, -1):
         for first in range(len(words) - size + 1):
             run = words[first : first + size]

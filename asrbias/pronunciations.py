@@ -166,6 +166,11 @@ class PronouncedList:
         return found
 
     @cached_property
+    def longest(self) -> int:
+        """Words of the longest matching form; 0 without any."""
+        return max((form.count(" ") + 1 for form in self.forms), default=0)
+
+    @cached_property
     def _rows(self) -> dict[int, list[int]]:
         """The rows of each entity."""
         found: dict[int, list[int]] = {}

@@ -44,6 +44,7 @@ class Speech:
     runs: Runs
     full: Setup  # the recognizer as it is shipped
     listen: Callable[[], list[Encoded]]
+    decode: Callable[[Corpus, Callable[[], list[Encoded]]], Runs]
 
     @classmethod
     def of(
@@ -62,18 +63,33 @@ class Speech:
         lm = find_language_model(folder)
         recognizer = load(folder, lm=None)
         kept = _Kept(arguments.output / "encoded", recognizer, corpus, folder)
-        runs = Runs(
-            arguments.output,
-            corpus,
-            encode=kept,
-            decoder=decoders(recognizer, LanguageModel.read(lm) if lm is not None else None),
-            adapter=adapters(recognizer),
-            made_from=[model_digest(folder), program()],
-            frame=recognizer.model.seconds_per_frame,
-            threads=arguments.threads,
-        )
+        decoder = decoders(recognizer, LanguageModel.read(lm) if lm is not None else None)
+        made_from = [model_digest(folder), program()]
+
+        def decode(corpus: Corpus, listen: Callable[[], list[Encoded]]) -> Runs:
+            return Runs(
+                arguments.output,
+                corpus,
+                encode=listen,
+                decoder=decoder,
+                adapter=adapters(recognizer),
+                made_from=made_from,
+                frame=recognizer.model.seconds_per_frame,
+                threads=arguments.threads,
+            )
+
         full = Setup(options=own_decode_options(folder) or JointOptions(), lm=lm is not None)
-        return cls(corpus=corpus, recognizer=recognizer, runs=runs, full=full, listen=kept)
+        runs = decode(corpus, kept)
+        return cls(corpus=corpus, recognizer=recognizer, runs=runs, full=full, listen=kept, decode=decode)
+
+    def every(self, step: int) -> Speech:
+        """Every so many of the recordings, for what would take too long with all of them."""
+        corpus = replace(self.corpus, lines=self.corpus.lines[::step])
+
+        def listen() -> list[Encoded]:
+            return self.listen()[::step]
+
+        return replace(self, corpus=corpus, runs=self.decode(corpus, listen), listen=listen)
 
     def score(self, setup: Setup, condition: Condition, *, listed: bool = True) -> Score:
         """Under a condition; not `listed`: decoded without a list, judged by the same list."""

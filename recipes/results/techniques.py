@@ -8,6 +8,7 @@ Where it stands in docs/ablation.md: what the settings are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from page import ROOT, Maker, Page, parser, rows
@@ -18,7 +19,7 @@ from asrbias.ablation import FALSE_HITS, Ablation, Row, Table, ablate
 from asrbias.ablation_plot import plot
 from asrbias.ablation_report import cell, remarks
 from asrbias.ablation_runs import Condition
-from asrbias.ablation_settings import ALL, NONE, make_settings, usable
+from asrbias.ablation_settings import ALL, NONE, Setting, make_settings, usable
 
 SIZES, SILENT = (100, 1_000), 1_000
 STRENGTHS = ROOT / "recipes" / "starter" / "alone.json"  # how strong each is where it stands alone
@@ -37,17 +38,19 @@ def main() -> None:
     model, full = speech.recognizer.model, speech.full
     techniques = usable(full, lm=full.lm, phones=model.encoder.config.phones > 0, adapter=model.adapter is not None)
     settings = make_settings(full, techniques, read_alone(STRENGTHS, full))
-    conditions = [*(Condition(count=n) for n in arguments.sizes), Condition(count=SILENT, own=False)]
-    found = ablate(
-        speech.runs, settings, conditions, progress=lambda setting, c: print(f"{setting.name}, {c}", flush=True)
-    )
+    first, *more = [*(Condition(count=n) for n in arguments.sizes), Condition(count=SILENT, own=False)]
+    alone = [one for one in settings if one.kind in ("none", "alone") or one.name == ALL]  # for the other lists
+    parts = [
+        ablate(speech.runs, some, lists, progress=progress) for some, lists in ((settings, [first]), (alone, more))
+    ]
+    found = replace(parts[0], tables=(*parts[0].tables, *parts[1].tables))
     details = "\n".join(f"- {one}" for one in remarks(found))
     maker.write(
         Page(
             name="techniques",
             title="By technique",
             blocks={"table": "\n".join([*(table(one) for one in found.tables), *(f"- {one}" for one in plain(found))])},
-            drawing=plot(found),
+            drawing=plot(parts[0]),
             more=details,
             about=(
                 f"data: `speech/test`, {described(speech)}; a list of N is an utterance's own entities and the first N "
@@ -57,6 +60,10 @@ def main() -> None:
             ),
         )
     )
+
+
+def progress(setting: Setting, condition: Condition) -> None:
+    print(f"{setting.name}, {condition}", flush=True)
 
 
 def table(found: Table) -> str:
@@ -89,6 +96,8 @@ def plain(found: Ablation) -> Iterable[str]:
         weak = [row.setting.name for row in alone if not certain(row, "f1", NONE, above=True)]
         yield f"{one.condition}: no certain gain of F1 over none in {said(weak)}."
         kept = [row for row in one.rows if row.setting.kind == "all but"]
+        if not kept:
+            continue
         better = [row.setting.name for row in kept if certain(row, "f1", ALL, above=True)]
         yield f"{one.condition}: F1 is certainly higher than with all in {said(better)}."
         missed = [row.setting.name.removeprefix("all but ") for row in kept if not certain(row, "f1", ALL, above=False)]
