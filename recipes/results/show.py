@@ -1,4 +1,4 @@
-"""Put the blocks of docs/results into README.md and docs/*.md: python recipes/results/show.py [--check]
+"""Put the blocks of docs/results into README.md, docs/*.md and model cards: python recipes/results/show.py [--check]
 
 A document shows a block between two comments, which may name a block other than "table":
 
@@ -28,11 +28,16 @@ SHOWN = re.compile(r"<!-- results: ([\w-]+)(?:/([\w-]+))? -->\n.*?<!-- end -->",
 
 
 def filled(text: str, pages: Path) -> str:
-    """A document with the blocks that it names as they are now. Raises SystemExit for one that is not there."""
+    """A document with the blocks that it names as they are now; what a page that is not made yet will show is left.
+
+    Raises SystemExit for a block that its page does not have.
+    """
 
     def block(found: re.Match[str]) -> str:
         path, name = pages / f"{found[1]}.md", found[2] or "table"
-        known = blocks(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if not path.is_file():
+            return found[0]
+        known = blocks(path.read_text(encoding="utf-8"))
         if name not in known:
             raise SystemExit(f"{path} has no block {name!r}; it has {', '.join(known) or 'none'}.")
         return f"{found[0].splitlines()[0]}\n{known[name]}<!-- end -->"
@@ -42,7 +47,8 @@ def filled(text: str, pages: Path) -> str:
 
 def documents(root: Path = ROOT) -> list[Path]:
     """What may show blocks."""
-    return [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    cards = (root / "asrbias" / "models").glob("*/README.md")
+    return [root / "README.md", *sorted((root / "docs").glob("*.md")), *sorted(cards)]
 
 
 def changes(shipped: str, pages: Path = PAGES, root: Path = ROOT, *, write: bool = True) -> list[Path]:

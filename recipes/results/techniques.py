@@ -49,7 +49,10 @@ def main() -> None:
         Page(
             name="techniques",
             title="By technique",
-            blocks={"table": "\n".join([*(table(one) for one in found.tables), *(f"- {one}" for one in plain(found))])},
+            blocks={
+                "short": short(found.tables),
+                "table": "\n".join([*(table(one) for one in found.tables), *(f"- {one}" for one in plain(found))]),
+            },
             drawing=plot(parts[0]),
             more=details,
             about=(
@@ -82,6 +85,17 @@ def table(found: Table) -> str:
     head = (str(condition), *(name for name, _, _ in shown))
     return rows(
         head, *((row.setting.name, *(cell(row, rate, other) for _, rate, other in shown)) for row in found.rows)
+    )
+
+
+def short(tables: Sequence[Table]) -> str:
+    """F1 and WER with each kind of list: nothing, each technique alone, all."""
+    shown = [one for one in tables if one.condition.own]
+    kept = [row.setting.name for row in shown[-1].rows]
+    head = ("setting", *(f"{what}, {one.condition}" for one in shown for what in ("F1", "WER, %")))
+    found = [{row.setting.name: row for row in one.rows} for one in shown]
+    return rows(
+        head, *((name, *(cell(by[name], rate, None) for by in found for rate in ("f1", "wer"))) for name in kept)
     )
 
 

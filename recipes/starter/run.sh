@@ -152,4 +152,4 @@ adapt a3 --init "$work/a1" --steps 1300 --rate 1.5e-3 --warmup 60 --forced 0.1 -
 python "$here/ship_adapter.py" "$work/a2" "$work/a3" --model "$starter"
 
 asrbias tune "$dev" --distractors "$shared/speech/distractors.txt" --model "$starter" --output "$work/tuned" --write "$starter"
-bash "$here/figures.sh" "$shared" "$work/figures"
+bash "$here/../results/run.sh" "$shared" --output "$work/results"
