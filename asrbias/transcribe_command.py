@@ -81,8 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("Give recordings or --manifest FILE, one of the two.")
     if bool(arguments.manifest) != bool(arguments.output):
         raise ValueError("--manifest and --output go together; give both.")
-    if arguments.manifest and (arguments.format or arguments.output_folder):
-        raise ValueError("--format and --output-folder are for recordings; --manifest writes JSON lines to --output.")
+    if arguments.manifest and (arguments.format or arguments.output_folder or arguments.json):
+        raise ValueError(
+            "--json, --format and --output-folder are for recordings; --manifest writes JSON lines to --output."
+        )
     if arguments.json and arguments.format not in (None, "json"):
         raise ValueError(f"--json and --format {arguments.format} contradict each other; give one of them.")
     if arguments.format in ("srt", "vtt") and len(arguments.audio) > 1 and not arguments.output_folder:

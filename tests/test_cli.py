@@ -40,6 +40,7 @@ def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixtu
         (["transcribe"], "Give recordings or --manifest"),
         (["transcribe", "a.wav", "--manifest", "m.jsonl"], "one of the two"),
         (["transcribe", "--manifest", "m.jsonl"], "--output go together"),
+        (["transcribe", "--manifest", "m.jsonl", "--output", "o", "--json"], "--json, --format and --output-folder"),
         (["transcribe", "a.wav", "--model", "nonesuch"], "There is no model 'nonesuch'"),
         (["transcribe", "a.wav", "--entities", "nonesuch.txt"], "nonesuch.txt"),
         (["transcribe", "--manifest", "none.jsonl", "--output", "o.jsonl"], "none.jsonl"),
