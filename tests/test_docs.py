@@ -36,6 +36,11 @@ def recording(name: str) -> Callable[[Path], None]:
     return write
 
 
+def flac(name: str) -> Callable[[Path], None]:
+    """One of the demo's recordings, as it is."""
+    return lambda path: shutil.copy(DEMO / f"{name}.flac", path) and None
+
+
 def lines(*rows: str | dict[str, object]) -> Callable[[Path], None]:
     """A text file: strings as they are, mappings as JSON."""
     content = "".join((row if isinstance(row, str) else json.dumps(row)) + "\n" for row in rows)
@@ -74,6 +79,7 @@ FILES: dict[str, dict[str, Callable[[Path], None]]] = {
         "sentences.txt": SENTENCES,
     },
     "transcribe.md": {"call.wav": recording("cities"), "news.wav": recording("news")},
+    "live.md": {"call.flac": flac("cities"), "lecture.flac": flac("news"), "names.txt": NAMES},
     "explain.md": {"call.wav": recording("cities"), "names.txt": NAMES},
     "adapter.md": {"call.wav": recording("news"), "names.txt": NAMES},
     "phones.md": {"news.wav": recording("news")},
