@@ -55,6 +55,8 @@ dim = 16
 heads = 2
 evaluate-every = 3
 workers = 0
+[tune]
+utterances = 0
 [transcribe]
 beam = 4
 [score]

@@ -32,6 +32,7 @@ TEXTS = (
     "MONTEZUMA AND MARGUERITE SAW THE CAPTAIN",
 )
 COMMON = "the captain saw light of in she wrote to about garden and house was near".split()
+OTHERS = "aubigny barbiere cardoil datto chelan desvarennes dordogne commercium calincourt brownsboro".split()
 TINY = """
 [machine]
 device = "cpu"
@@ -51,6 +52,7 @@ prune = []
 [lists]
 sizes = [3, 5]
 """
+TUNE = "utterances = 20\nsizes = [2]\nalone = 4\nlists = 1\ntrials = 3\nresamples = 100"
 
 
 def part(name: str, speaker: int, count: int) -> dict[str, bytes]:
@@ -68,7 +70,7 @@ def reference(size: int) -> bytes:
     for number in range(3):
         text = TEXTS[number].lower()
         rare = sorted(set(text.split()) - set(COMMON))
-        listed = sorted([*rare, *("aubigny", "barbiere", "cardoil", "datto", "chelan")[: size - len(rare)]])
+        listed = sorted([*rare, *OTHERS[: size - len(rare)]])
         lines.append(f"16-7-{number:04d}\t{text}\t{json.dumps(rare)}\t{json.dumps(listed)}\n")
     return "".join(lines).encode()
 
@@ -76,7 +78,7 @@ def reference(size: int) -> bytes:
 def corpus() -> dict[str, bytes]:
     archives = {
         "train-clean-100": tar_of(part("train-clean-100", 14, 8), "w:gz"),
-        "dev-clean": tar_of(part("dev-clean", 15, 3), "w:gz"),
+        "dev-clean": tar_of(part("dev-clean", 15, 20), "w:gz"),
         "test-clean": tar_of(part("test-clean", 16, 3), "w:gz"),
     }
     sums = "".join(f"{hashlib.md5(data).hexdigest()}  {name}.tar.gz\n" for name, data in archives.items())
@@ -85,7 +87,7 @@ def corpus() -> dict[str, bytes]:
         **{f"/resources/12/{name}.tar.gz": data for name, data in archives.items()},
         **{f"/is21/ref/test-clean.biasing_{size}.tsv": reference(size) for size in (3, 5)},
         "/is21/words/common_words_5k.txt": "\n".join(COMMON).encode(),
-        "/is21/words/all_rare_words.txt": b"aubigny\nbarbiere\n",
+        "/is21/words/all_rare_words.txt": b"\n".join(map(str.encode, OTHERS)),
     }
 
 
@@ -97,7 +99,8 @@ def server() -> Iterator[CorpusServer]:
 
 def recipe(server: CorpusServer, folder: Path) -> LibriSpeech:
     config = folder / "tiny.toml"
-    config.write_text(TINY.replace("URL", server.url) + LEARNING)
+    tuned = LEARNING.replace("utterances = 0", TUNE)
+    config.write_text(TINY.replace("URL", server.url) + tuned)
     return LibriSpeech(folder / "work", Config(RECIPE / "config.toml", config), QUICK)
 
 
@@ -110,6 +113,7 @@ def test_all_stages_from_the_archives_to_the_table(
     work = tmp_path / "work"
     assert server.sent == {path: len(data) for path, data in server.files.items()}, "no byte comes twice"
     table = (work / "results" / "table.md").read_text()
+    assert (work / "tune" / "tune.md").is_file() and (work / "model" / "decode.json").is_file()
     ours = [line for line in table.splitlines() if "**asrbias**" in line]
     assert len(ours) == 3 and NOT_RUN not in table
     hypotheses = (work / "hypotheses" / "test-clean-3.tsv").read_text().splitlines()

@@ -16,7 +16,7 @@ from corpus.errors import RecipeError
 if sys.version_info >= (3, 11):
     import tomllib
 else:
-    import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]  # pip install asrbias[recipes]
+    import tomli as tomllib  # type: ignore[import-not-found, no-redef, unused-ignore]  # of pytest
 
 T = TypeVar("T")
 

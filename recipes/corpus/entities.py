@@ -1,9 +1,9 @@
-"""Entities and distractors of prepared manifests, from the training text alone."""
+"""Entities and distractors of prepared manifests, from the training text or a benchmark's word lists."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,13 @@ def add_entities(
     folder: Path,
     *,
     common: frozenset[str] | None = None,
+    known: Iterable[str] | None = None,
 ) -> None:
     """Give each row `rare`, `names` and `entities` (both); write common.txt, seen.txt and distractors-KIND.txt.
 
     Rows have `text` (matching form) and `original` ("" where there is none, and then no names).
-    `common`: the words that are no entities, where a benchmark has fixed them.
+    `common`: the words that are no entities, and `known`: the rare words to draw distractors from, where a benchmark
+    has fixed them.
     """
     train = [row["text"] for row in splits["train"]]
     common = common_words(train, rules.common_words) if common is None else common
@@ -47,11 +49,12 @@ def add_entities(
     _write(folder / "seen.txt", [f"{word}\t{count}" for word, count in counts.most_common()])
     for kind in KINDS:
         heard = {phrase for name, rows in splits.items() if name != "train" for row in rows for phrase in row[kind]}
-        known = {phrase for row in splits["train"] for phrase in row[kind]}
-        chosen = distractors(known, heard, rules.distractors, rules.seed)
+        said = {phrase for row in splits["train"] for phrase in row[kind]}
+        pool = known if known is not None and kind == "rare" else said
+        chosen = distractors(pool, heard, rules.distractors, rules.seed)
         _write(folder / f"distractors-{kind}.txt", chosen)
         spoken = sum(len(row[kind]) for name, rows in splits.items() if name != "train" for row in rows)
-        say(f"{kind}: {spoken} spoken outside of train, {len(heard)} different; {len(chosen)} distractors of train")
+        say(f"{kind}: {spoken} spoken outside of train, {len(heard)} different; {len(chosen)} distractors")
 
 
 def _write(path: Path, lines: list[str]) -> None:

@@ -3,18 +3,19 @@
 shards/ tokens/   packed speech, vocabulary
 base/             the base: subword heads in the middle and a phone head
 spelling/         the base with a bottleneck of phones (docs/training.md), trained on with speech and text
-model/            in half precision, with adapter and decode.json: what `asrbias transcribe --model` takes
+model/            in half precision, with adapter and tuned decode.json: what `asrbias transcribe --model` takes
 """
 
 from __future__ import annotations
 
+import random
 import shutil
 from pathlib import Path
 from typing import Any
 
 from corpus.commands import RECIPES, asrbias, script, train
 from corpus.config import Config, Machine, flags
-from corpus.lines import read_lines
+from corpus.lines import read_lines, write_lines
 from corpus.sentences import SentenceOptions, write_sentences
 from corpus.stages import once, say
 
@@ -28,7 +29,7 @@ class Learning:
     """In the working folder of a recipe whose manifests/ are prepared."""
 
     def __init__(self, work: Path, config: Config, judged_by: str = "names") -> None:
-        """`judged_by`: the kind of distractors in the lists of dev, by which the adapter's training is watched."""
+        """`judged_by`: the kind of distractors in the lists of dev, which adapter and weights are judged by."""
         self.work, self.config, self.judged_by = work, config, judged_by
         self.machine = config.fields("machine", Machine)
         self.shards = {name: work / "shards" / name for name in ("train", "dev")}
@@ -57,26 +58,35 @@ class Learning:
         once(model / "config.json", lambda: script("starter/ship.py", self.work / "spelling", "--output", model))
 
     def adapter(self) -> None:
-        """An adapter for model/, put into it."""
+        """An adapter for model/, put into it; then the weights of joint decoding with it."""
         model, runs = self.work / "model", self.work / "adapter"
         self._bank("model")
         if not (runs / "finished").exists():
-            judged = [
-                "--dev",
-                self._shards("dev"),
-                "--distractors",
-                self.work / "manifests" / f"distractors-{self.judged_by}.txt",
-            ]
-            options = flags(self.config.options("adapter"))
-            asrbias(
-                "train", "adapter", model, "--output", runs, *self._written("model"), *judged, *options,
-                "--device", self.machine.device,
-            )  # fmt: skip
+            judged = ["--dev", self._shards("dev"), "--distractors", self._distractors()]
+            options = [*flags(self.config.options("adapter")), "--device", self.machine.device]
+            asrbias("train", "adapter", model, "--output", runs, *self._written("model"), *judged, *options)
             (runs / "finished").touch()
         script("starter/ship_adapter.py", runs, "--model", model)
         if not (model / "decode.json").exists():
             shutil.copy(STARTER / "decode.json", model / "decode.json")
-            say(f"{model}/decode.json is the starter's; tune it on dev for this model")
+        self._tune(model)
+
+    def _tune(self, model: Path) -> None:
+        """decode.json by `asrbias tune` on some utterances of dev, from the starter's."""
+        options = self.config.options("tune")
+        count, manifest = int(options.pop("utterances")), self.work / "tune" / "dev.jsonl"
+        if not count:
+            say(f"{model / 'decode.json'} is the starter's: [tune] has no utterances")
+            return
+        rows = read_lines(self.work / "manifests" / "dev.jsonl")
+        write_lines(manifest, random.Random(1).sample(rows, min(count, len(rows))))
+        asrbias(
+            "tune", manifest, "--distractors", self._distractors(), "--output", manifest.parent, "--write", model,
+            "--model", model, "--lm", self.work / "lm.npz", "--device", self.machine.device, *flags(options),
+        )  # fmt: skip
+
+    def _distractors(self) -> Path:
+        return self.work / "manifests" / f"distractors-{self.judged_by}.txt"
 
     def _shards(self, name: str) -> Path:
         return self.shards[name].with_suffix(".jsonl")

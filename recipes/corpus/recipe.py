@@ -17,11 +17,10 @@ def seven_stages(
     learnt = ("shards", "tokens", "base", "bank-base.npz", "sentences.txt.gz", "start", "spelling", "model")
 
     def stage(name: str, about: str, *, after: tuple[str, ...] = (), makes: tuple[str, ...] = ()) -> Stage:
-        kept = name == "decode"
-        settled = settings[name]
         return Stage(
-            name=name, about=about, run=own[name], settings=settled, after=after, makes=makes, keeps_parts=kept
-        )
+            name=name, about=about, run=own[name], settings=settings[name], after=after, makes=makes,
+            keeps_parts=name == "decode",
+        )  # fmt: skip
 
     return Stages(
         learning.work,
@@ -37,10 +36,11 @@ def seven_stages(
                 settings={name: of(name) for name in TABLES}, after=("prepare",), makes=learnt, keeps_parts=True,
             ),
             Stage(
-                name="adapter", about="contextual adapter", run=learning.adapter, settings=of("adapter"),
-                after=("train",), makes=("bank-model.npz", "adapter"), keeps_parts=True,
+                name="adapter", about="contextual adapter, weights of joint decoding", run=learning.adapter,
+                settings={"adapter": of("adapter"), "tune": of("tune")},
+                after=("lm", "train"), makes=("bank-model.npz", "adapter", "tune"), keeps_parts=True,
             ),
-            stage("decode", "test sets without and with lists", after=("lm", "adapter"), makes=("lists", "runs")),
+            stage("decode", "test sets without and with lists", after=("adapter",), makes=("lists", "runs")),
             stage("score", "tables", after=("decode",), makes=("results",)),
         ],
     )  # fmt: skip

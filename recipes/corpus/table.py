@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,14 +30,16 @@ def rate(value: float | None) -> str:
 def group_rows(test: str, content: dict[str, Any], least: int = 200) -> list[list[str]]:
     """A row a group with at least `least` reference words: words, WER without and with the list, F1 likewise.
 
-    A group whose WER or F1 is worse with the list is marked, so that a mean does not hide it.
+    A group whose WER or F1 is worse with the list is marked, so that a mean does not hide it. A field in which all are
+    alike makes no groups.
     """
+    values = Counter(group["field"] for group in content["groups"])
     earlier = {(group["field"], group["value"]): group for group in content["baseline"]["groups"]}
     rows = []
     for group in content["groups"]:
         key = (group["field"], group["value"])
         words = group["wer"]["ref_words"]
-        if words < least or key not in earlier:
+        if words < least or key not in earlier or values[key[0]] < 2:
             continue
         pairs = [
             (earlier[key]["wer"]["error_rate"], group["wer"]["error_rate"], 1),

@@ -114,7 +114,8 @@ class LibriSpeech:
                 rows += [{**row, "audio": f"../raw/LibriSpeech/{row['audio']}"} for row in found]
                 unusable += wrong
         write_unusable(folder / "unusable.jsonl", unusable)
-        add_entities(splits, self.rules, folder, common=read_words(self.lists / WORDS[0]))
+        common, rare = (read_words(self.lists / name) for name in WORDS)
+        add_entities(splits, self.rules, folder, common=common, known=rare)
         for name, rows in splits.items():
             write_split(folder / f"{name}.jsonl", rows)
 

@@ -97,7 +97,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
                     yield number, dict(zip(header, fields, strict=True))
                 elif fields:
                     yield number, f"it has {len(fields)} columns, not {len(header)}"
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
         raise RecipeError(f"{path} cannot be read ({error}); move it away and download it anew.") from error
 
 
