@@ -14,7 +14,8 @@ from safetensors.torch import load_file, save
 
 from asrbias.adapter import AdapterConfig, ContextualAdapter
 from asrbias.encoder import Encoder
-from asrbias.files import write_whole
+from asrbias.errors import reason
+from asrbias.files import read_object, write_whole
 from asrbias.model import ModelError
 
 CONFIG_FILE = "adapter.json"
@@ -50,7 +51,7 @@ def has_adapter(folder: Path) -> bool:
 def load_adapter(folder: Path, encoder: Encoder | None = None) -> ContextualAdapter:
     """Read into float32 on the CPU, in evaluation mode; it must belong to `encoder`, if given. Raises ModelError."""
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = read_object(folder / CONFIG_FILE)
         if config["format"] > FORMAT:
             raise ModelError(
                 f"{folder / CONFIG_FILE} has format {config['format']}, this asrbias reads up to {FORMAT}; "
@@ -58,20 +59,22 @@ def load_adapter(folder: Path, encoder: Encoder | None = None) -> ContextualAdap
             )
         unknown = sorted(set(config["adapter"]) - {field.name for field in fields(AdapterConfig)})
         if unknown:
-            raise KeyError(f"unknown fields {unknown}")
+            raise ValueError(f"it has the unknown fields {unknown}")
         adapter = ContextualAdapter(AdapterConfig(**config["adapter"]))
         head = config.get("head", "")
     except ModelError:
         raise
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
+            f"{folder / CONFIG_FILE} cannot be read ({reason(error)}); take it anew from where the model came."
         ) from error
     if encoder is not None and head and head != head_digest(encoder):
         raise ModelError(
             f"{folder / CONFIG_FILE} belongs to another model than the one beside it; take both from one place, or "
             "train the adapter anew."
         )
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise ModelError(f"{folder / WEIGHTS_FILE} is missing; take it anew from where the model came.")
     try:
         weights = load_file(folder / WEIGHTS_FILE)
         adapter.load_state_dict({name: tensor.float() for name, tensor in weights.items()})

@@ -20,8 +20,12 @@ _SYSTEM = {
 }
 
 
-def reason(error: ValueError | RecursionError) -> str:
-    """What is wrong with a text that is no JSON."""
+def reason(error: Exception) -> str:
+    """What is wrong with a file of JSON: where it is none, or which field it lacks."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no UTF-8 text, byte {error.start}"
+    if isinstance(error, KeyError):
+        return f"it has no {error}"
     if not isinstance(error, json.JSONDecodeError):
         return str(error)
     line = f"line {error.lineno}, " if error.lineno > 1 else ""

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 
 from asrbias.adapter import ContextualAdapter
 from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
+from asrbias.errors import reason
 from asrbias.features import FeatureOptions, LogMel
-from asrbias.files import write_whole
+from asrbias.files import read_object, write_whole
 from asrbias.tokens import Vocabulary
 
 CONFIG_FILE = "config.json"
@@ -89,7 +90,7 @@ def load_model(folder: Path) -> Model:
             f"{folder} is no model folder: {CONFIG_FILE} is missing; give a folder that `asrbias train` wrote."
         )
     try:
-        config = json.loads((folder / CONFIG_FILE).read_text(encoding="utf-8"))
+        config = read_object(folder / CONFIG_FILE)
         if config["format"] > FORMAT:
             raise ModelError(
                 f"{folder} has format {config['format']}, this asrbias reads up to {FORMAT}; update asrbias."
@@ -100,9 +101,11 @@ def load_model(folder: Path) -> Model:
         raise
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
-            f"{folder / CONFIG_FILE} cannot be read ({error!r}); take it anew from where the model came."
+            f"{folder / CONFIG_FILE} cannot be read ({reason(error)}); take it anew from where the model came."
         ) from error
     model = Model(encoder, Vocabulary.load(folder), features)
+    if not (folder / WEIGHTS_FILE).is_file():
+        raise ModelError(f"{folder / WEIGHTS_FILE} is missing; take it anew from where the model came.")
     try:
         weights = load_file(folder / WEIGHTS_FILE)
         model.encoder.load_state_dict({name: tensor.float() for name, tensor in weights.items()})
@@ -120,5 +123,5 @@ def _from_dict(kind: type[Any], values: dict[str, Any]) -> Any:
     known = {field.name for field in fields(kind)}
     unknown = sorted(set(values) - known)
     if unknown:
-        raise KeyError(f"unknown fields {unknown}")
+        raise ValueError(f"it has the unknown fields {unknown}")
     return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})

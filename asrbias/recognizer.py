@@ -93,6 +93,7 @@ def load(
     device: str | torch.device = "cpu",
     lm: LanguageModel | str | Path | None = OWN_LM,
     decode: Options | str | Path | None = None,
+    bias: float | None = None,
     options: RecognizeOptions | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
@@ -100,7 +101,7 @@ def load(
     `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
     model's folder, if any, and None uses none. `decode` is by default what was tuned for the model (decode.json), or
     such a file, or the folder that it is in; with DecodeOptions the search alone is done, with PyctcdecodeOptions that
-    of pyctcdecode.
+    of pyctcdecode. `bias`, 0 to 2, is the dial for the strength of all lists (DecodeOptions.bias).
     Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
     that cannot be.
     """
@@ -114,7 +115,18 @@ def load(
         if decode is not None and options is not None:  # what is asked for must not be capped by what was tuned
             nbest = max(decode.decode.nbest, options.nbest)
             decode = replace(decode, decode=replace(decode.decode, nbest=nbest))
+    if bias is not None:
+        decode = _with_bias(decode, bias)
     return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
+
+
+def _with_bias(options: Options | None, bias: float) -> Options:
+    if isinstance(options, DecodeOptions):
+        return replace(options, bias=bias)
+    if not isinstance(options, JointOptions | None):
+        raise TypeError(f"bias is no option of {type(options).__name__}; leave it out, or decode with JointOptions.")
+    joint = options or JointOptions()
+    return replace(joint, decode=replace(joint.decode, bias=bias))
 
 
 def own_decode_options(folder: Path) -> JointOptions | None:

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from asrbias.errors import reason
+
 BLANK = "<blank>"
 WORD_START = "▁"
 SENTENCEPIECE_FILE = "tokens.model"
@@ -76,9 +78,7 @@ class Vocabulary:
         try:
             processor = sentencepiece.SentencePieceProcessor(model_proto=model)
         except RuntimeError as error:
-            raise VocabularyError(
-                f"This is no SentencePiece model ({error}); give the bytes of a .model file."
-            ) from error
+            raise VocabularyError("This is no SentencePiece model; give the bytes of a .model file.") from error
         if processor.unk_id() != 0:
             raise VocabularyError(
                 f"<unk> is piece {processor.unk_id()} of this SentencePiece model; it must be 0, where the blank goes."
@@ -179,7 +179,7 @@ class Vocabulary:
                 labels, blank = tuple(map(str, body["labels"])), int(body["blank"])
             except (ValueError, TypeError, KeyError) as error:
                 raise VocabularyError(
-                    f"{folder / CHARACTERS_FILE} cannot be read ({error!r}); take it anew from where it came."
+                    f"{folder / CHARACTERS_FILE} cannot be read ({reason(error)}); take it anew from where it came."
                 ) from error
             return cls(labels, blank, None)
         raise VocabularyError(f"{folder} has no vocabulary; it needs {SENTENCEPIECE_FILE} or {CHARACTERS_FILE}.")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from asrbias.cli import main
 from asrbias.entities import Entity, EntityError
 from asrbias.errors import sentence
 from asrbias.files import write_whole
-from asrbias.joint import JointDecoder
+from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import estimate
 from asrbias.recognizer import MODELS
 from asrbias.score_results import ScoreInputError
@@ -261,6 +262,7 @@ POSTERIORS = np.log(np.full((5, 4), 0.25))
         (lambda: JOINT.decode_batch([POSTERIORS], adapted=5), "int was given in place of a list"),
         (lambda: JointDecoder(["_", " "], phones=None), "phones is None"),
         (lambda: asrbias.DecodeOptions(beam=10**9), "beam is 1000000000; it must be a whole number, 1 or more, up to"),
+        (lambda: asrbias.load(bias=3), "bias is 3; it must be a factor, 0 to 2."),
         (lambda: asrbias.load(options=5), "options is int; give a RecognizeOptions."),
         (lambda: asrbias.load(decode={}), "decode is dict; give JointOptions, DecodeOptions"),
         (lambda: asrbias.load().posteriors(["a.flac"]), "Samples are str; give arrays [S]"),
@@ -358,3 +360,38 @@ def test_tables_cut_no_word_in_a_narrow_terminal(
     assert main(["score", path, "--by", "corpus"]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("precision", "utterances", "[/x]")) and max(map(len, shown.split("\n"))) <= 80
+
+
+@needs_starter
+def test_the_dial_alone_changes_nothing_else() -> None:
+    """Not so `decode=DecodeOptions(bias=...)`, which takes nothing of what was tuned for the model."""
+    tuned, dialled = asrbias.load().decoder, asrbias.load(bias=1.7).decoder
+    assert isinstance(tuned, JointDecoder) and isinstance(dialled, JointDecoder)
+    assert replace(dialled.options, decode=replace(dialled.options.decode, bias=1.0)) == tuned.options
+    assert dialled.options.decode.bias == 1.7
+    plain = asrbias.load(decode=asrbias.DecodeOptions(beam=7), bias=0.5).decoder
+    assert isinstance(plain, JointDecoder)
+    assert plain.options == JointOptions(decode=asrbias.DecodeOptions(beam=7, bias=0.5))
+
+
+@needs_starter
+@pytest.mark.parametrize(
+    ("file", "content", "says"),
+    [
+        ("config.json", b"", "config.json cannot be read (it is no JSON, column 1: Expecting value)"),
+        ("config.json", b"5", "config.json cannot be read (it is a JSON int, not a JSON object)"),
+        ("config.json", b"{}", "config.json cannot be read (it has no 'format')"),
+        ("adapter.json", b"\xff\xff", "adapter.json cannot be read (it is no UTF-8 text, byte 0)"),
+        ("model.safetensors", None, "model.safetensors is missing; take it anew"),
+        ("adapter.safetensors", None, "adapter.safetensors is missing; take it anew"),
+        ("tokens.model", b"x", "tokens.model: This is no SentencePiece model; give"),
+    ],
+)
+def test_a_damaged_model(
+    file: str, content: bytes | None, says: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(MODELS / "starter", folder / "model")
+    (folder / "model" / file).unlink()
+    if content is not None:
+        (folder / "model" / file).write_bytes(content)
+    assert says in refused("transcribe a.flac --model model", capsys)

@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 import asrbias
-from asrbias.joint import JointOptions
-from asrbias.recognizer import find_model, own_decode_options
 from asrbias.transcribe_command import coloured
 
 FOLDER = Path(__file__).parent / "demo"
@@ -28,8 +25,7 @@ BIAS = 1.7  # of 0 to 2: lists of some 40 names, each of which is likely, bear m
 def main() -> None:
     console = Console(highlight=False, soft_wrap=True)
     start = time.perf_counter()
-    tuned = own_decode_options(find_model("starter")) or JointOptions()
-    recognizer = asrbias.load(decode=replace(tuned, decode=replace(tuned.decode, bias=BIAS)))
+    recognizer = asrbias.load(bias=BIAS)
     console.print(f"starter model loaded in {time.perf_counter() - start:.1f} s\n")
     lines = [json.loads(line) for line in (FOLDER / "demo.jsonl").read_text(encoding="utf-8").splitlines()]
     for line in lines:
