@@ -25,7 +25,7 @@ from asrbias.ablation_runs import Condition, Corpus
 from asrbias.evidence import EvidenceOptions
 from asrbias.joint_options import JointOptions
 from asrbias.score import Score
-from asrbias.tune_evidence import Evidences, fit, fit_without, fold_of, gather, weigh
+from asrbias.tune_evidence import Evidences, fit, fold_of, gather, weigh, without
 from asrbias.tune_options import (
     ADAPT,
     GRIDS,
@@ -325,7 +325,8 @@ class Tuner:
         for fold in sorted(set(self.folds.tolist())):
             inside = [n for n in self.steps.all if self.folds[n] == fold]
             others = [n for n in self.steps.all if self.folds[n] != fold]
-            chosen, _ = self._threshold(o, fit_without(found, fold, start), others)
+            fitted = fit(without(found, fold), start)
+            chosen, _ = self._threshold(o, fitted.weights if fitted is not None else start, others)
             for case in cases:
                 texts[case] |= zip(inside, self.steps.texts(chosen, case, inside), strict=True)
         return self.figures_of({case: [some[n] for n in self.steps.all] for case, some in texts.items()})

@@ -101,21 +101,44 @@ def gather(rows: Sequence[tuple[Weighed, Sequence[bool], int]]) -> Evidences:
 
 
 def fit(found: Evidences, start: EvidenceOptions) -> Fitted | None:
-    """Weights in place of those of `start`; None where there are too few right claims for it."""
+    """Weights in place of those of `start`; None where there are too few right claims for it.
+
+    Where those of `start` say more of other speakers than what is fitted, as of little speech they do, they stay, with
+    another threshold.
+    """
     if found.right.sum() < FEWEST or len(np.unique(found.fold)) < 2:
         return None
+    as_it_was = _summed(found, start)
+    nats, nats_before = held_out_nats(found), held_out_nats(as_it_was)
+    every = np.ones(len(found.right), bool)
+    if nats_before < nats:
+        slope, offset = _regressed(as_it_was, every)[[0, -1]]
+        weights = replace(start, threshold=round(float(-offset / slope), 3) if slope > 0 else start.threshold)
+    else:
+        weights = _options(found, every, start)
+    return Fitted(weights=weights, nats=min(nats, nats_before), claims=len(every), right=int(found.right.sum()))
+
+
+def held_out_nats(found: Evidences) -> float:
+    """A thousandth, a claim: cross-entropy of what is fitted to the other parts."""
     held_out = np.empty(len(found.right))
     for fold in np.unique(found.fold):
         some = found.fold != fold
         held_out[~some] = found.inputs[~some] @ _regressed(found, some)
-    logs = np.logaddexp(0, np.where(found.right > 0, -held_out, held_out)).mean()
-    weights = _options(found, np.ones(len(held_out), bool), start)
-    return Fitted(weights=weights, nats=1000 * float(logs), claims=len(held_out), right=int(found.right.sum()))
+    return 1000 * float(np.logaddexp(0, np.where(found.right > 0, -held_out, held_out)).mean())
 
 
-def fit_without(found: Evidences, fold: int, start: EvidenceOptions) -> EvidenceOptions:
-    """Weights fitted to all speakers but those of one part."""
-    return _options(found, found.fold != fold, start)
+def without(found: Evidences, fold: int) -> Evidences:
+    """The claims of all speakers but those of one part."""
+    some = found.fold != fold
+    return Evidences(found.inputs[some], found.right[some], found.fold[some])
+
+
+def _summed(found: Evidences, weights: EvidenceOptions) -> Evidences:
+    """With one input, the evidence by these weights; and 1."""
+    w = np.array([*(getattr(weights, name) for name in NAMES), weights.growth])
+    total = found.inputs[:, :-1] @ w
+    return Evidences(np.stack([total, np.zeros(len(total)), np.ones(len(total))], axis=1), found.right, found.fold)
 
 
 def _options(found: Evidences, some: npt.NDArray[np.bool_], start: EvidenceOptions) -> EvidenceOptions:
