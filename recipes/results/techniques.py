@@ -120,8 +120,8 @@ def plain(found: Ablation) -> Iterable[str]:
 
 def certain(row: Row, rate: str, other: str, *, above: bool) -> bool:
     """Whether the difference to another setting has its whole interval on one side of zero."""
-    one = row.against[other][rate]
-    if one.low is None or one.high is None:
+    one = row.against.get(other, {}).get(rate)
+    if one is None or one.low is None or one.high is None:  # none itself is not compared with none
         return False
     return one.low > 0 if above else one.high < 0
 
