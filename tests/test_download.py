@@ -174,6 +174,15 @@ def test_archives_are_unpacked_and_not_asked_for_again(tmp_path: Path) -> None:
     assert not (tmp_path / "audio/one.tar").exists(), "it is deleted when its files are there"
 
 
+def test_a_checksum_given_later_is_compared_with_that_of_an_archive_that_is_gone(tmp_path: Path) -> None:
+    with serve({"/one.tar": tar_of({"a": b"a"})}) as server:
+        loader = Downloader(tmp_path, QUICK, quiet=True)
+        fetch_archives(loader, [], loader, [Remote(server.url + "/one.tar")], keep=False)
+        wrong = Remote(server.url + "/one.tar", Checksum("sha256", sha256(b"another")))
+        with pytest.raises(DownloadError, match=r"but was given .* Remove what was unpacked from it"):
+            fetch_archives(loader, [], loader, [wrong], keep=False)
+
+
 def test_room_is_needed_for_archive_and_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(total=10**9, used=0, free=150_000))
     with serve({"/one.tar": tar_of({"a": bytes(100_000)})}) as server:

@@ -29,8 +29,10 @@ from corpus.disk import DiskFullError
 from corpus.download import DownloadError, DownloadOptions
 from corpus.errors import RecipeError
 from corpus.rare import names_in, rare_words
+from corpus.stages import main
 from voxpopuli.annotations import read_annotations
-from voxpopuli.run import VoxPopuli
+from voxpopuli.run import VoxPopuli, make
+from voxpopuli.segments import cut_all
 
 RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 QUICK = DownloadOptions(attempts=3, wait=0.0, timeout=10.0, reserve=0)
@@ -183,6 +185,34 @@ def test_segments_are_the_stretches_of_the_recording(server: CorpusServer, tmp_p
     stretches = (whole[int(4.0 * RATE) : int(7.25 * RATE)], whole[int(7.5 * RATE) : int(8.0 * RATE)])
     assert rate == RATE and np.array_equal(cut, np.concatenate(stretches))
     assert first["id"] == "20090112-0900-PLENARY-3-en_20090112-09:01:00_1" and first["duration"] == 3.75
+
+
+def test_many_processes_cut_as_one_does(server: CorpusServer, tmp_path: Path) -> None:
+    work = prepared(server, tmp_path)
+    segments, _ = read_annotations(work / "annotations" / "asr_en.tsv.gz")
+    cuts = list(cut_all(segments, work / "raw_audios", tmp_path / "again", workers=2))
+    assert {cut.id for cut in cuts} == {segment.id for segment in segments}
+    assert sum(not cut.wrong for cut in cuts) == 13
+    for path in (tmp_path / "again").rglob("*.flac"):
+        earlier = work / "segments" / path.relative_to(tmp_path / "again")
+        assert not earlier.exists() or earlier.read_bytes() == path.read_bytes()  # one is too short for prepare
+
+
+def test_the_command_line_says_what_is_wrong_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for given, message in (
+        (
+            ["fourth"],
+            "There is no stage 'fourth'; the stages are download, prepare, lm, train, adapter, decode, score.",
+        ),
+        (["score"], "The stage score needs decode, which is not finished; run it first."),
+        (["--again"], "--again needs the names of stages; what is to be made anew?"),
+        (["--config", "absent.toml"], "absent.toml cannot be read (No such file or directory); give the recipe's"),
+    ):
+        monkeypatch.setattr(sys, "argv", ["run.py", str(tmp_path / "work"), *given])
+        assert main(make, "about") == 2
+        assert capsys.readouterr().err.startswith(message)
 
 
 def test_manifests_have_entities_and_what_scores_group_by(server: CorpusServer, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def fetch_archives(
     for number, archive in enumerate(archives, 1):
         path = tars.folder / archive.name
         if is_unpacked(path):
+            tars.check_recorded(archive)
             say(f"  {path.name}: unpacked already")
             continue
         tars.fetch(archive)

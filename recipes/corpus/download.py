@@ -249,6 +249,13 @@ class Downloader:
         recorded = self.checksums.read().get(remote.name)
         return remote.checksum or (Checksum("sha256", recorded) if recorded else None)
 
+    def check_recorded(self, remote: Remote) -> None:
+        """Of a file that is no longer there: the checksum that it had, against one that is given now."""
+        recorded, given = self.checksums.read().get(remote.name), remote.checksum
+        if recorded and given and given.algorithm == "sha256" and given.digest != recorded:
+            found = {"sha256": recorded}
+            raise DownloadError(_wrong(remote, given, found) + f" Remove what was unpacked from it in {self.folder}.")
+
     def _check_again(self, remote: Remote, target: Path) -> None:
         """A complete file was checked when it came; read it again only for a checksum that was not known then."""
         recorded = self.checksums.read().get(remote.name)

@@ -77,6 +77,7 @@ class LibriSpeech:
         source = {
             "parts": of("parts"),
             "sizes": self.sizes,
+            "checksums": of("checksums"),
             "url": self.source.base_url,
             "lists": self.source.lists_url,
         }

@@ -66,7 +66,7 @@ class VoxPopuli:
             self.learning,
             {"download": self.download, "prepare": self.prepare, "decode": self.decode, "score": self.score},
             {
-                "download": release,
+                "download": release | {"checksums": of("checksums")},
                 "prepare": {"prepare": of("prepare"), "entities": of("entities")},
                 "decode": {"lists": of("lists"), "transcribe": of("transcribe")},
                 "score": of("score"),
