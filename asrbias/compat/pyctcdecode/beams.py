@@ -101,18 +101,21 @@ class Scorer:
             total += self._model.score_partial_token(part)
         return total + self._hotwords.weight * self._hotwords.count(text.closed)
 
-    def end(self, text: Spoken) -> tuple[float, Any]:
+    def end(self, text: Spoken, ended: bool) -> tuple[float, Any]:
         """Nats of a whole text, and the state after its words; None without a language model.
 
-        Where a separator ends the text, the model is asked for a last word "", an unknown one, as pyctcdecode does.
+        ended: whether a separator surely ends the text. Then, and for a text without words, the model is asked for a
+        last word "", an unknown one, as pyctcdecode does.
         """
-        total, state = self._closed(text.closed)
-        after = state
-        if self._model is not None:
-            score, after = self._score(state, text.part, True)
-            total += score
-        total += self._hotwords.weight * self._hotwords.count(text.words)
-        return total, self._states[after if text.part else state]
+        total = self._hotwords.weight * self._hotwords.count(text.words)
+        if self._model is None:
+            return total, None
+        if ended or not text.words:
+            score, state = self._closed(text.words)
+            return total + (score + self._score(state, "", True)[0]), self._states[state]
+        score, state = self._closed(text.words[:-1])
+        last, state = self._score(state, text.words[-1], True)
+        return total + (score + last), self._states[state]
 
 
 def output_beams(texts: Sequence[Spoken], settings: Settings, scorer: Scorer, history: int) -> list[OutputBeam]:
@@ -125,12 +128,15 @@ def output_beams(texts: Sequence[Spoken], settings: Settings, scorer: Scorer, hi
         for text in ranked:
             ends.setdefault((*text.closed[-history:], None, text.part), text)
         ranked = list(ends.values())
+    # Where only some hypotheses end in a separator pyctcdecode asks for "" after texts whose least likely alignments
+    # do, which hangs on what the beam happened to keep, and may cost a text 10 nats and more: here it is not asked for.
+    ended = not any(text.open for text in ranked)
     merged: dict[str, list[Spoken]] = {}
     for text in ranked:
         merged.setdefault(" ".join(text.words), []).append(text)
     beams: list[OutputBeam] = []
     for joined, same in merged.items():
-        score, state = scorer.end(same[-1])  # the least likely one's ending counts for all of them, as in pyctcdecode
+        score, state = scorer.end(same[0], ended)
         log_prob = same[0].log_prob if len(same) == 1 else float(np.logaddexp.reduce([t.log_prob for t in same]))
         words = list(zip(same[0].words, same[0].frames, strict=True))
         beams.append((joined, state, words, log_prob, log_prob + score))

@@ -30,6 +30,7 @@ from asrbias.compat.pyctcdecode.language_model import (
     AbstractLanguageModel,
     LanguageModel,
     MultiLanguageModel,
+    checked_state,
     load_unigram_set_from_arpa,
 )
 from asrbias.compat.pyctcdecode.search import Search, Settings, log_probabilities
@@ -58,6 +59,9 @@ class BeamSearchDecoderCTC:
         self._is_bpe = alphabet.is_bpe
         self._model_key = os.urandom(16)
         BeamSearchDecoderCTC.model_container[self._model_key] = language_model
+        leader = _leader(language_model)
+        if leader is not None:
+            self._search.prepare(leader)  # once, here: processes that are forked later have it too
 
     # --- the language model ---
 
@@ -70,6 +74,13 @@ class BeamSearchDecoderCTC:
                 "This decoder's language model is gone (cleanup, clear_class_models, or another process that did not "
                 "inherit it); make the decoder anew."
             ) from None
+
+    @property
+    def _search(self) -> Search:
+        search = BeamSearchDecoderCTC._searches.get(self._model_key)
+        if search is None:
+            search = BeamSearchDecoderCTC._searches[self._model_key] = Search(self._alphabet)
+        return search
 
     def reset_params(
         self,
@@ -225,23 +236,19 @@ class BeamSearchDecoderCTC:
         threads: int = 1,
     ) -> list[list[OutputBeam]]:
         model = self._language_model
-        search = BeamSearchDecoderCTC._searches.get(self._model_key)
-        if search is None:
-            search = BeamSearchDecoderCTC._searches[self._model_key] = Search(self._alphabet)
         scorer = HotwordScorer.build_scorer(hotwords, settings.hotword_weight)
         start = lm_start_state
         if start is None and model is not None:
             start = model.get_start_state()
-        leader, state = model, start
-        if isinstance(model, MultiLanguageModel):
-            leader, state = model._language_models[0], start[0]
+        leader, search = _leader(model), self._search
+        state = start[0] if isinstance(model, MultiLanguageModel) and isinstance(start, list) else start
         results = search.decode(
             [log_probabilities(logits, search.size) for logits in logits_list],
             settings,
             nbest,
             hotwords=scorer.words,
-            model=leader if isinstance(leader, LanguageModel) else None,
-            state=state,
+            model=leader,
+            state=checked_state(state) if leader is not None else None,
             threads=threads,
         )
         history = max(1, (model.order if model is not None else 1) - 1)
@@ -323,6 +330,13 @@ def build_ctcdecoder(
         verify_alphabet_coverage(alphabet, unigrams)
     model = LanguageModel(kenlm_model_path, unigrams, alpha, beta, unk_score_offset, lm_score_boundary)
     return BeamSearchDecoderCTC(alphabet, model)
+
+
+def _leader(model: AbstractLanguageModel | None) -> LanguageModel | None:
+    """The model that the search itself asks; the others are asked about what it found."""
+    if isinstance(model, MultiLanguageModel):
+        model = model.language_models[0]
+    return model if isinstance(model, LanguageModel) else None
 
 
 def _stateless(beams: Sequence[OutputBeam]) -> list[OutputBeamMPSafe]:

@@ -148,12 +148,7 @@ class LanguageModel(AbstractLanguageModel):
         return self.unk_score_offset * unknown * max(1.0, len(partial_token) / AVG_TOKEN_LEN)
 
     def score(self, prev_state: State, word: str, is_last_word: bool = False) -> tuple[float, State]:
-        if not isinstance(prev_state, tuple):
-            raise DecoderTypeError(
-                f"The language model's state is {type(prev_state).__name__}; give one that decode_beams, "
-                "get_start_state or score has returned."
-            )
-        words = (*prev_state, word)
+        words = (*checked_state(prev_state), word)
         *_, log_prob, end = self.model.native.sentence(words)
         log10 = log_prob / LOG_BASE_CHANGE_FACTOR
         if not self.knows(word):
@@ -212,22 +207,32 @@ class MultiLanguageModel(AbstractLanguageModel):
     def __init__(self, language_models: list[LanguageModel]) -> None:
         if len(language_models) < 2:
             raise ValueError(f"A MultiLanguageModel needs 2 models or more, not {len(language_models)}.")
-        self._language_models = language_models
+        self.language_models = language_models
 
     @property
     def order(self) -> int:
-        return max(model.order for model in self._language_models)
+        return max(model.order for model in self.language_models)
 
     def get_start_state(self) -> list[Any]:
-        return [model.get_start_state() for model in self._language_models]
+        return [model.get_start_state() for model in self.language_models]
 
     def score_partial_token(self, partial_token: str) -> float:
-        return sum(m.score_partial_token(partial_token) for m in self._language_models) / len(self._language_models)
+        return sum(m.score_partial_token(partial_token) for m in self.language_models) / len(self.language_models)
 
     def score(self, prev_state: list[Any], word: str, is_last_word: bool = False) -> tuple[float, list[Any]]:
-        pairs = zip(self._language_models, prev_state, strict=True)
+        pairs = zip(self.language_models, prev_state, strict=True)
         scores, states = zip(*(model.score(state, word, is_last_word) for model, state in pairs), strict=True)
         return sum(scores) / len(scores), list(states)
+
+
+def checked_state(state: Any) -> State:
+    """Raises DecoderTypeError for what is no state of a LanguageModel."""
+    if not isinstance(state, tuple):
+        raise DecoderTypeError(
+            f"The language model's state is {type(state).__name__}; give one that decode_beams, get_start_state or "
+            "score has returned."
+        )
+    return state
 
 
 def _opened(model: Any) -> tuple[Path | None, lm.LanguageModel]:

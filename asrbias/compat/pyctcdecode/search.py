@@ -95,13 +95,14 @@ class Search:
         kept = [self._kept(matrix, settings.token_min_logp) for matrix in log_probs]
         listed = bool(hotwords) and settings.hotword_weight != 0
         automaton = self._automaton(hotwords, settings.hotword_weight > 0) if listed else None
+        options = self._options(settings, nbest, model)
         try:
             results = _core.decode(
                 self._vocabulary,
-                self._options(settings, nbest, model),
+                options,
                 [self._padded(matrix, start) for matrix in kept],
                 [automaton] * len(kept),
-                self._words(model) if model is not None else None,
+                self.prepare(model) if model is not None else None,
                 threads,
             )
         except ValueError as error:
@@ -165,8 +166,8 @@ class Search:
             self._hotwords.popitem(last=False)
         return known
 
-    def _words(self, model: LanguageModel) -> _core.LmTrie:
-        """The model's words as the labels spell them."""
+    def prepare(self, model: LanguageModel) -> _core.LmTrie:
+        """The model's words as the labels spell them, made when the model is new."""
         words = model.told_apart
         if self._lm is None or self._lm[0] is not model.model or self._lm[1] is not words:
             native, known = model.model.native, model.model.words
