@@ -279,12 +279,14 @@ POSTERIORS = np.log(np.full((5, 4), 0.25))
     ],
 )
 @needs_starter
+@pytest.mark.filterwarnings("ignore:.*too little text")
 def test_wrong_types_are_named(call: Callable[[], Any], says: str) -> None:
     with pytest.raises((ValueError, TypeError)) as failed:
         call()
     assert says in str(failed.value) and "\n" not in str(failed.value)
 
 
+@pytest.mark.filterwarnings("ignore:.*too little text")
 def test_a_language_model_takes_any_text() -> None:
     model = estimate(["a b"]).language_model()
     assert model.score("\ud800 😀 \0") < 0 and 5 not in model
