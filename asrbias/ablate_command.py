@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +225,7 @@ def digest(paths: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
+@cache
 def program() -> str:
     """Of what decodes; what scores, shows and is for other commands may change under a finished setting."""
     files = sorted(Path(asrbias.__file__).parent.glob("*"))
