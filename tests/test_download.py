@@ -24,8 +24,9 @@ from corpus import download as downloads
 from corpus.archives import fetch_archives
 from corpus.checksums import Checksum, ChecksumFile
 from corpus.disk import DiskFullError, size_of
-from corpus.download import Downloader, DownloadError, DownloadOptions, Remote
+from corpus.download import Downloader, DownloadOptions
 from corpus.errors import RecipeError
+from corpus.remote import DownloadError, Remote
 from corpus.stages import Stage, Stages
 from corpus.unpack import unpack
 

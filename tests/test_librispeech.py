@@ -16,8 +16,9 @@ from tests.corpus_server import LEARNING, CorpusServer, serve, tar_of, tones
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 
 from corpus.config import Config
-from corpus.download import DownloadError, DownloadOptions
+from corpus.download import DownloadOptions
 from corpus.errors import RecipeError
+from corpus.remote import DownloadError
 from librispeech.biasing import read_published, write_list_manifest
 from librispeech.comparison import NOT_RUN, comparison
 from librispeech.run import LibriSpeech

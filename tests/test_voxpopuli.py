@@ -26,9 +26,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "recipes"))
 from corpus.commands import train
 from corpus.config import Config, Machine
 from corpus.disk import DiskFullError
-from corpus.download import DownloadError, DownloadOptions
+from corpus.download import DownloadOptions
 from corpus.errors import RecipeError
 from corpus.rare import names_in, rare_words
+from corpus.remote import DownloadError
 from corpus.stages import main
 from voxpopuli.annotations import read_annotations
 from voxpopuli.run import VoxPopuli, make

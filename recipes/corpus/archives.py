@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from corpus.disk import require_space
-from corpus.download import Downloader, Remote
+from corpus.download import Downloader
+from corpus.remote import Remote
 from corpus.stages import say
 from corpus.unpack import is_unpacked, unpack
 

@@ -19,12 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from corpus.archives import fetch_archives
 from corpus.checksums import Checksum
 from corpus.config import Config
-from corpus.download import Downloader, DownloadOptions, Remote
+from corpus.download import Downloader, DownloadOptions
 from corpus.entities import EntityRules, add_entities
 from corpus.evaluation import Evaluation
 from corpus.learning import Learning
 from corpus.lines import Unusable, read_lines, write_split, write_unusable
 from corpus.recipe import seven_stages
+from corpus.remote import Remote
 from corpus.stages import Stages, main, say
 from librispeech.biasing import (
     WORDS,

@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from corpus.archives import fetch_archives
 from corpus.checksums import Checksum
 from corpus.config import Config, Machine
-from corpus.download import Downloader, DownloadOptions, Remote
+from corpus.download import Downloader, DownloadOptions
 from corpus.entities import EntityRules
 from corpus.evaluation import Evaluation
 from corpus.learning import Learning
 from corpus.recipe import seven_stages
+from corpus.remote import Remote
 from corpus.stages import Stages, main, say
 from corpus.table import GROUP_HEADER, HEADER, figures, group_rows, markdown
 from voxpopuli.prepare import PrepareOptions, prepare
