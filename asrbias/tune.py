@@ -45,6 +45,8 @@ from asrbias.tune_trials import SLACK, Bounds, Figures, Trial, TrialLog, rate
 
 STEPS = 12  # of the threshold, from where nothing passes to the fitted one; a nat each, or more
 FINE = 4  # parts of such a step
+ABOVE = 2.5  # steps above what nobody says, from where it is looked for
+NONE_BELOW = -1000.0  # nats: a threshold that anything passes
 PASSES = 2  # over the weights of a stage
 EQUAL = 2  # steps along a weight that may change nothing
 SCREENED = 3  # every so manieth utterance, where settings are told apart first
@@ -279,17 +281,17 @@ class Tuner:
     def _threshold(
         self, o: JointOptions, weights: EvidenceOptions, only: Sequence[int] | None = None
     ) -> tuple[JointOptions, Figures]:
-        """Down from where nothing passes of lists of which nothing is said, until the bounds are exceeded."""
+        """Down from above all that passes of lists of which nothing is said, until the bounds are exceeded."""
 
         def at(rise: float) -> tuple[JointOptions, Figures]:
             made = with_evidence(o, replace(weights, threshold=round(weights.threshold + rise, 3)))
             return made, self.figures(made, only)
 
-        wanted = self.steps.all if only is None else only
-        claims = [one for case in self.cases.alone for one in self.steps.claims(o, case, wanted) if one.claims]
-        top = max([1.0, *(float(weigh(one.inputs, weights, one.size).max()) for one in claims)])
-        step, rise, best = max(1.0, top / STEPS), top, at(top)
-        while rise > -step * STEPS:
+        highest = self._highest(o, weights, only)
+        step = max(1.0, highest / STEPS)
+        rise = highest + ABOVE * step
+        best = at(rise)
+        for _ in range(2 * STEPS):
             found = at(rise - step)
             if not self.bounds.met(found[1]):
                 break
@@ -300,6 +302,14 @@ class Tuner:
                 break
             best = max(best, found, key=self._merit)
         return best
+
+    def _highest(self, o: JointOptions, weights: EvidenceOptions, only: Sequence[int] | None) -> float:
+        """Nats above the threshold that evidence for what nobody says reaches; 1 where there is none."""
+        free = replace(weights, threshold=NONE_BELOW)
+        wanted = self.steps.all if only is None else only
+        claims = [one for case in self.cases.alone for one in self.steps.claims(o, case, wanted) if one.claims]
+        most = max((float(weigh(one.inputs, free, one.size).max()) for one in claims), default=1.0 - NONE_BELOW)
+        return most + NONE_BELOW - (weights.threshold if claims else 0.0)
 
     def _merit(self, found: tuple[JointOptions, Figures]) -> tuple[bool, float, float]:
         return self.bounds.rank(found[1])

@@ -253,8 +253,8 @@ def test_steps_write_what_the_decoder_writes(tmp_path: Path, kind: str) -> None:
 
 
 def test_evidence_is_fitted_and_its_threshold_found(tmp_path: Path) -> None:
-    made, encoded = toys(tmp_path)
-    o = TuneOptions(sizes=(4,), alone=4, lists=1, false_hits=0.0, harm=0.0, folds=3)
+    made, encoded = toys(tmp_path, 36)
+    o = TuneOptions(sizes=(4,), alone=4, lists=1, false_hits=0.0, harm=0.0, folds=3, trials=2)
     tuner = Tuner(toy_steps(made, encoded), o, TrialLog(tmp_path / "log", []))
     strict = JointOptions(decode=DecodeOptions(bonus=0.0), lookup=EvidenceOptions(threshold=60.0))
     found = tuner.run(strict, strict)
