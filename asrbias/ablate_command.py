@@ -92,8 +92,8 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
         raise ValueError("--no-lm and --lm contradict each other; give one of them.")
     recognizer = load(folder, device=arguments.device, lm=None)
     full = Setup(options=_options(arguments.options, folder), lm=lm is not None)
-    phones = recognizer.model.encoder.config.phones > 0
-    techniques = usable(full, lm=lm is not None, phones=phones, adapter=recognizer.model.adapter is not None)
+    phones = recognizer.own.encoder.config.phones > 0
+    techniques = usable(full, lm=lm is not None, phones=phones, adapter=recognizer.own.adapter is not None)
     settings = make_settings(full, techniques, read_alone(arguments.alone, full))
     settings = only(settings, arguments.only) if arguments.only is not None else settings
     runs = Runs(
@@ -135,8 +135,8 @@ def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
             raise AudioError(f"{line.id}: {error}") from error
         wave = torch.from_numpy(samples)[None].to(recognizer.device)
         with torch.inference_mode(), half:
-            output = recognizer.model(wave, torch.tensor([wave.shape[1]]).to(recognizer.device))
-            hidden = levels(recognizer.model.encoder, output) if recognizer.model.adapter is not None else ()
+            output = recognizer.own(wave, torch.tensor([wave.shape[1]]).to(recognizer.device))
+            hidden = levels(recognizer.own.encoder, output) if recognizer.own.adapter is not None else ()
         labels, phones = (x[0].float().cpu().numpy() for x in (output.log_probs, output.phones))
         found.append(Encoded(labels, phones, len(samples) / recognizer.sample_rate, tuple(x[0] for x in hidden)))
     return found
@@ -155,7 +155,7 @@ def decoders(recognizer: Recognizer, lm: LanguageModel | None) -> Callable[[Setu
 
 def adapters(recognizer: Recognizer) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
     """The model's adapter with the options of a setup."""
-    model = recognizer.model
+    model = recognizer.own
     if model.adapter is None:
         return None
     adapter = model.adapter

@@ -93,6 +93,11 @@ class Decoder:
             )
         return words
 
+    @property
+    def speaks(self) -> bool:
+        """Whether there is a language model."""
+        return self._words is not None
+
     # --- entity lists ---
 
     def compile(self, entities: EntityList | Phrases | PhraseTable | Iterable[str | Entity]) -> Phrases:

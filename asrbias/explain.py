@@ -9,6 +9,7 @@ import numpy as np
 from asrbias.audio import Samples
 from asrbias.entities import EntityList
 from asrbias.explanation import Explanation, Floats
+from asrbias.foreign import ForeignModel
 from asrbias.joint import JointDecoder
 from asrbias.recognizer import Entities, Recognizer
 
@@ -45,10 +46,18 @@ def _list_is_used(recognizer: Recognizer) -> bool:
 
 
 def spectrogram(recognizer: Recognizer, wave: Samples) -> Floats:
-    """Samples [S] -> what the encoder is given of them, [F, M]."""
+    """Samples [S] -> log-mel bands, what an encoder of asrbias is given of them, [F, M]."""
     import torch
 
+    model = recognizer.model
+    if isinstance(model, ForeignModel):  # which may take something else: this is to look at
+        from asrbias.features import FeatureOptions, LogMel
+
+        high = min(FeatureOptions().high, model.sample_rate / 2)
+        hearing = LogMel(FeatureOptions(sample_rate=model.sample_rate, high=high)).to(recognizer.device)
+    else:
+        hearing = model.features
     audio = torch.from_numpy(wave)[None].to(recognizer.device)
     with torch.inference_mode():
-        features, frames = recognizer.model.features(audio, torch.tensor([len(wave)], device=recognizer.device))
+        features, frames = hearing(audio, torch.tensor([len(wave)], device=recognizer.device))
     return np.ascontiguousarray(features[0, : int(frames[0])].float().cpu().numpy())

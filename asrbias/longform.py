@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from asrbias.audio import Samples
 from asrbias.audio_blocks import audio_blocks
+from asrbias.foreign import ForeignModel
 from asrbias.segmenting import Segment, Segmenter, SegmentOptions
 from asrbias.transcript import Alternative, Transcript, TranscriptSegment, build_transcript
 
@@ -32,10 +33,12 @@ def segmenter_of(recognizer: Recognizer, options: SegmentOptions) -> Segmenter:
 
 
 def labelled(recognizer: Recognizer, samples: Samples) -> npt.NDArray[np.bool_]:
-    """samples [S] -> [T] whether the likeliest phone of a frame is one, and not the blank."""
+    """samples [S] -> [T] whether the likeliest phone (label, without a phone head) of a frame is no blank."""
+    model = recognizer.model
+    if isinstance(model, ForeignModel):
+        return model.labelled(samples)
     import torch
 
-    model = recognizer.model
     with torch.inference_mode():
         audio = torch.from_numpy(samples)[None].to(recognizer.device)
         features, frames = model.features(audio, torch.tensor([len(samples)], device=recognizer.device))
@@ -94,7 +97,10 @@ def own_frames(heard: Posteriors, segment: Segment, recognizer: Recognizer) -> P
         return heard
     own = slice(first, first + count)
     return replace(
-        heard, log_probs=heard.log_probs[own], phones=heard.phones[own], hidden=tuple(x[own] for x in heard.hidden)
+        heard,
+        log_probs=heard.log_probs[own],
+        phones=None if heard.phones is None else heard.phones[own],
+        hidden=tuple(x[own] for x in heard.hidden),
     )
 
 

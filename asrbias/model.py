@@ -51,6 +51,11 @@ class Model(nn.Module):
         self.adapter: ContextualAdapter | None = None
 
     @property
+    def sample_rate(self) -> int:
+        """Hz."""
+        return self.features.options.sample_rate
+
+    @property
     def seconds_per_frame(self) -> float:
         """Duration of an output frame."""
         return 4 * self.features.options.hop / self.features.options.sample_rate

@@ -16,8 +16,10 @@ from asrbias.adapting import Adapted, Adapting
 from asrbias.audio import AudioError, Samples, load_audio
 from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import DecodeOptions
+from asrbias.description import describe
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
 from asrbias.files import read_object
+from asrbias.foreign import ForeignModel, Labels, foreign, is_foreign, load_foreign, own_model, servable
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
@@ -67,7 +69,7 @@ class Posteriors:
     """What a model says of one recording, 40 ms a frame."""
 
     log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms, of the labels
-    phones: npt.NDArray[np.float32]  # [T, P] natural logarithms, of the phones
+    phones: npt.NDArray[np.float32] | None  # [T, P] natural logarithms, of the phones; None: the model has no such head
     hidden: tuple[torch.Tensor, ...] = ()  # [T, D] each, what an adapter reads; () where there is none in use
 
 
@@ -83,6 +85,8 @@ def find_model(name: str | Path) -> Path:
     for folder in (Path(name), MODELS / name):
         if folder.is_dir():
             return folder
+    if is_foreign(name):
+        raise ModelError(f"{name} is no model of asrbias' own, which is needed here; give a model folder.")
     shipped = sorted(path.name for path in MODELS.iterdir() if path.is_dir()) if MODELS.is_dir() else []
     raise ModelError(f"There is no model {str(name)!r}; give a model folder or one of {shipped}.")
 
@@ -99,9 +103,11 @@ def load(
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
     `device` is "cpu", "cuda" or "cuda:N". `lm` is a language model or its file; "model" is the one that lies in the
-    model's folder, if any, and None uses none. `decode` is by default what was tuned for the model (decode.json), or
-    such a file, or the folder that it is in; with DecodeOptions the search alone is done, with PyctcdecodeOptions that
-    of pyctcdecode. `bias`, 0 to 2, is the dial for the strength of all lists (DecodeOptions.bias).
+    model's folder, if any, and None uses none. "hf:NAME", "torchaudio:NAME" and "onnx:FOLDER" are models of others
+    (foreign.py); what is not there yet of the first two is downloaded then. `decode` is by default what was tuned for
+    the model (decode.json), or such a file, or the folder that it is in; with DecodeOptions the search alone is done,
+    with PyctcdecodeOptions that of pyctcdecode. `bias`, 0 to 2, is the dial for the strength of all lists
+    (DecodeOptions.bias).
     Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
     that cannot be.
     """
@@ -109,6 +115,8 @@ def load(
 
     if options is not None and not isinstance(options, RecognizeOptions):
         raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
+    if is_foreign(name):
+        return _load_foreign(str(name), device=device, lm=lm, decode=decode, bias=bias, options=options)
     folder = find_model(name)
     if decode is None or isinstance(decode, (str, PathLike)):
         decode = own_decode_options(folder) if decode is None else read_options(decode)
@@ -118,6 +126,25 @@ def load(
     if bias is not None:
         decode = _with_bias(decode, bias)
     return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
+
+
+def _load_foreign(
+    name: str,
+    *,
+    device: str | torch.device,
+    lm: LanguageModel | str | Path | None,
+    decode: Options | str | Path | None,
+    bias: float | None,
+    options: RecognizeOptions | None,
+) -> Recognizer:
+    """A model of others has neither options nor a language model of its own."""
+    if decode is None or isinstance(decode, (str, PathLike)):
+        decode = None if decode is None else read_options(decode)
+    if bias is not None:
+        decode = _with_bias(decode, bias)
+    model = load_foreign(name, str(_device(device)))
+    words = None if lm == OWN_LM else _language_model(Path(), lm)
+    return Recognizer(model, device=device, lm=words, decode=decode, options=options)
 
 
 def _with_bias(options: Options | None, bias: float) -> Options:
@@ -165,12 +192,22 @@ def _language_model(folder: Path, lm: LanguageModel | str | Path | None) -> Lang
 
 
 class Recognizer:
-    """Transcribes with a list that may change with every request. Safe to share between threads."""
+    """Transcribes with a list that may change with every request. Safe to share between threads.
+
+    Args:
+        model: a Model, a ForeignModel, or a function: samples [S] -> log probabilities [T, V], with
+        labels: of a function, V strings (foreign.ForeignModel);
+        blank: of a function, the position of its blank (None: the label that is named like one);
+        sample_rate: of a function, Hz.
+    """
 
     def __init__(
         self,
-        model: Model,
+        model: Model | ForeignModel | Callable[[Samples], Any],
         *,
+        labels: Sequence[str] | None = None,
+        blank: int | None = None,
+        sample_rate: int = 16_000,
         device: str | torch.device = "cpu",
         lm: LanguageModel | None = None,
         decode: Options | None = None,
@@ -179,18 +216,37 @@ class Recognizer:
         if options is not None and not isinstance(options, RecognizeOptions):
             raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
         self.device = _device(device)
-        self.model = model.to(self.device).eval()
         self.options = options or RecognizeOptions()
-        vocabulary = model.vocabulary
         if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
             decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
-        self.decoder = _decoder(vocabulary, lm, decode)
+        own = own_model(model)
+        self.model: Model | ForeignModel
+        self.off: tuple[str, ...] = ()  # techniques that were asked for and the model cannot serve
+        if own is not None:
+            if labels is not None:
+                raise TypeError("labels are given with a function; this model has labels of its own.")
+            self.model = own.to(self.device).eval()
+        else:
+            self.model = foreign(model, labels, blank, sample_rate)
+            decode, self.off = servable(decode)
+        self.decoder = _decoder(self.model.vocabulary, lm, decode)
         self.adapting = _adapting(self.model, decode)
 
     @property
     def sample_rate(self) -> int:
         """Hz."""
-        return self.model.features.options.sample_rate
+        return self.model.sample_rate
+
+    @property
+    def own(self) -> Model:
+        """The model where it is asrbias' own. Raises TypeError for another's."""
+        if isinstance(self.model, ForeignModel):
+            raise TypeError(f"{self.model.name} is no model of asrbias' own, which is needed here.")
+        return self.model
+
+    def describe(self) -> str:
+        """What is at work: the model, its labels and frames, and which techniques are on, or off and why."""
+        return describe(self)
 
     def transcribe(self, audio: Any, entities: Entities = None) -> Transcript:
         """One recording: a path, samples [S] at `sample_rate`, or (samples, rate in Hz); `entities` may be written.
@@ -275,7 +331,9 @@ class Recognizer:
     def adapt(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[Adapted | None]:
         """What the adapter makes of each recording and its list; None without an adapter or without a list."""
         return [
-            self.adapting(one.hidden, one.phones, listed) if self.adapting is not None and listed else None
+            self.adapting(one.hidden, one.phones, listed)
+            if self.adapting is not None and one.phones is not None and listed
+            else None
             for one, listed in zip(heard, lists, strict=True)
         ]
 
@@ -285,6 +343,8 @@ class Recognizer:
 
     def posteriors(self, waves: Sequence[Samples]) -> list[Posteriors]:
         """Samples [S] at `sample_rate` each -> what the model's heads say of them."""
+        if isinstance(self.model, ForeignModel):
+            return [Posteriors(self.model.log_probs(wave), None) for wave in waves]
         import torch
 
         for wave in waves:
@@ -309,7 +369,7 @@ class Recognizer:
 
     def _levels(self, output: EncoderOutput) -> tuple[torch.Tensor, ...]:
         """What the adapter reads of a batch, if there is one in use."""
-        if self.adapting is None:
+        if self.adapting is None or isinstance(self.model, ForeignModel):
             return ()
         import torch
 
@@ -341,16 +401,18 @@ class Recognizer:
         return wave
 
 
-def _adapting(model: Model, options: Options) -> Adapting | None:
+def _adapting(model: Model | ForeignModel, options: Options) -> Adapting | None:
     """The model's adapter, if the options have it on."""
     if not isinstance(options, JointOptions) or options.adapter is None:
         return None
-    if model.adapter is None:
+    if isinstance(model, ForeignModel) or model.adapter is None:
         raise ValueError("The options have an adapter on but the model has none; set adapter to None, or train one.")
     return Adapting(model.encoder, model.adapter, model.vocabulary, options.adapter)
 
 
-def _decoder(vocabulary: Vocabulary, lm: LanguageModel | None, options: Options) -> JointDecoder | PyctcdecodeDecoder:
+def _decoder(
+    vocabulary: Vocabulary | Labels, lm: LanguageModel | None, options: Options
+) -> JointDecoder | PyctcdecodeDecoder:
     """The decoder whose options these are."""
     if isinstance(options, PyctcdecodeOptions):
         return PyctcdecodeDecoder(vocabulary.labels, blank=vocabulary.blank, lm=lm, options=options)

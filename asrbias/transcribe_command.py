@@ -22,6 +22,7 @@ from asrbias.entities import EntityList
 from asrbias.errors import sentence
 from asrbias.exports import ENDINGS, FORMATS, export
 from asrbias.files import write_whole
+from asrbias.foreign import is_foreign
 from asrbias.joint import JointOptions
 from asrbias.longform import join
 from asrbias.recognizer import (
@@ -116,6 +117,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _fingerprint(arguments: argparse.Namespace) -> str:
     """Tells models from others that had their names: an earlier training's, an earlier language model."""
+    if is_foreign(arguments.model):
+        return hashlib.sha256(arguments.model.encode()).hexdigest()
     folder = find_model(arguments.model)
     lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
     found = hashlib.sha256()
@@ -128,7 +131,8 @@ def make_recognizer(arguments: argparse.Namespace) -> Recognizer:
     """The recognizer that the command line asks for. Raises what `load` raises."""
     given = {key: getattr(arguments, key) for key in ("beam", "bias", "bonus") if getattr(arguments, key) is not None}
     file = arguments.options
-    tuned = read_options(file) if file else own_decode_options(find_model(arguments.model)) or JointOptions()
+    own = None if file or is_foreign(arguments.model) else own_decode_options(find_model(arguments.model))
+    tuned = read_options(file) if file else own or JointOptions()
     return load(
         arguments.model,
         device=arguments.device,

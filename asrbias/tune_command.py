@@ -172,7 +172,7 @@ class System:
         lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
         own = read_options(arguments.options) if arguments.options else own_decode_options(folder)
         recognizer = load(folder, device=arguments.device, lm=None, decode=JointOptions())
-        model, full = recognizer.model, Setup(options=own or JointOptions(), lm=lm is not None)
+        model, full = recognizer.own, Setup(options=own or JointOptions(), lm=lm is not None)
         has = {"lm": lm is not None, "phones": model.encoder.config.phones > 0, "adapter": model.adapter is not None}
         servable = {one.name for one in usable(full, **has)}
         start, on, notes = first_options(own, servable, tuple(arguments.off))
@@ -194,7 +194,7 @@ class System:
 
     def _adapters(self, utterances: int) -> Callable[[Setup], Callable[[Encoded, EntityList], Any]] | None:
         """As ablate_command.adapters, but that what is known of a list serves all settings."""
-        model, o = self.recognizer.model, self.on.adapter
+        model, o = self.recognizer.own, self.on.adapter
         if model.adapter is None or o is None:
             return None
         first = Adapting(model.encoder, model.adapter, model.vocabulary, o)
