@@ -27,6 +27,7 @@ class SegmentOptions:
     """How long recordings are cut. Raises ValueError for a value out of range."""
 
     pause: float = 0.6  # seconds without a label at which a recording is cut
+    edge: float = 0.6  # seconds of a pause that are heard with the segments before and after it, at most
     shortest: float = 2.0  # seconds of a segment before the next pause ends it
     longest: float = 24.0  # seconds of a segment, at most
     context: float = 1.0  # seconds that are heard on either side of a cut that is not in a pause
@@ -102,6 +103,8 @@ class Segmenter:
             return
         lead = self.cut - self.base
         there = self.labelled(self.held)[lead // self.hop :]
+        if not at_end:
+            there = there[: self.waiting // self.hop]  # cuts stay between whole frames
         origin, ended = self.cut, False
         for first, end in self._ended(there, at_end=at_end):
             self._move(origin + first * self.hop)
@@ -109,13 +112,13 @@ class Segmenter:
             self._move(origin + end * self.hop)
             ended = True
         spoken = np.flatnonzero(there[(self.cut - origin) // self.hop :])
-        half = self.frames(self.options.pause) // 2
+        edge = self.frames(self.options.edge)
         if at_end:
             self._move(self.base + len(self.held))
         elif len(spoken):
-            self._move(self.cut + max(0, int(spoken[0]) - half) * self.hop)
+            self._move(self.cut + max(0, int(spoken[0]) - edge) * self.hop)
         else:
-            self._move(max(self.cut, origin + (len(there) - half) * self.hop))
+            self._move(max(self.cut, origin + (len(there) - edge) * self.hop))
         if force and not ended and len(spoken) and self.cut == origin:
             yield from self._force(there)
         keep = max(self.base, self.cut - (self.frames(self.options.context) * self.hop if self.forced else 0))
@@ -125,13 +128,15 @@ class Segmenter:
         """Frames [first, end) of the segments that a pause ends."""
         pause, shortest = self.frames(self.options.pause), self.frames(self.options.shortest)
         found: list[tuple[int, int]] = []
+        edge = self.frames(self.options.edge)
         begin, free = -1, 0
         spoken = _stretches(there, pause)
         for number, (first, end) in enumerate(spoken):
-            begin = max(free, first - pause // 2) if begin < 0 else begin
-            over = number + 1 < len(spoken) or len(there) - end >= pause
-            free = min(len(there), end + pause // 2)
-            if (over and free - begin >= shortest) or (at_end and number + 1 == len(spoken)):
+            begin = max(free, first - edge) if begin < 0 else begin
+            last = number + 1 == len(spoken)
+            silent = len(there) - end if last else (spoken[number + 1][0] - end) // 2
+            free = end + min(edge, silent)
+            if ((not last or silent >= pause) and free - begin >= shortest) or (at_end and last):
                 found.append((begin, free))
                 begin = -1
         return found

@@ -50,8 +50,8 @@ def speech(*parts: tuple[int, int]) -> Samples:
 def test_pauses_end_segments_and_silence_is_left_out() -> None:
     samples = speech((0, 30), (30, 4), (10, 50), (25, 7), (5, 9))
     found = cut(samples, [len(samples)])
-    # 3 s before all; 4 frames are no pause; of the 5 s half a pause stays on either side; what is short waits for more.
-    assert [(s.first, s.first + s.length) for s in found] == [(270, 770), (1210, 1520), (1530, 1640)]
+    # 3 s before all; 4 frames are no pause; of the 5 s and of the 3 s six frames stay on either side, of 7 frames half.
+    assert [(s.first, s.first + s.length) for s in found] == [(240, 800), (1180, 1520), (1520, 1670)]
     assert all(s.before == 0 and len(s.samples) == s.length for s in found)
 
 
