@@ -219,7 +219,7 @@ def toys(folder: Path, count: int = 24) -> tuple[Corpus, list[Encoded]]:
         wrote, name = pairs[n % len(pairs)]
         rows.append({"id": str(n), "audio": f"{n}.wav", "text": f"call {name} house", "entities": [name],
                      "speaker": f"s{n % 6}"})  # fmt: skip
-        said = sounds(f"call {name.lower()} house", 0.7 + 0.01 * n)
+        said = sounds(f"call {name.lower()} house", 0.7 + 0.005 * n)
         encoded.append(Encoded(letters(f"call {wrote} house", 0.6), said, 2.0))
     return corpus(folder, rows, ["Howes", "Hollis", "Kell", "Mouse"]), encoded
 
