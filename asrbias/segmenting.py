@@ -26,8 +26,8 @@ Labelled = Callable[[Samples], npt.NDArray[np.bool_]]
 class SegmentOptions:
     """How long recordings are cut. Raises ValueError for a value out of range."""
 
-    pause: float = 0.6  # seconds without a label at which a recording is cut
-    edge: float = 0.6  # seconds of a pause that are heard with the segments before and after it, at most
+    pause: float = 0.8  # seconds without a label at which a recording is cut
+    edge: float = 0.8  # seconds of a pause that are heard with the segments before and after it, at most
     shortest: float = 2.0  # seconds of a segment before the next pause ends it
     longest: float = 24.0  # seconds of a segment, at most
     context: float = 1.0  # seconds that are heard on either side of a cut that is not in a pause

@@ -12,7 +12,7 @@ from asrbias.audio import Samples
 from asrbias.segmenting import Segment, Segmenter, SegmentOptions, gaps
 
 RATE, HOP = 100, 10  # a toy: 0.1 s a frame
-OPTIONS = SegmentOptions(pause=0.6, shortest=2.0, longest=10.0, context=1.0)
+OPTIONS = SegmentOptions(pause=0.6, edge=0.6, shortest=2.0, longest=10.0, context=1.0)
 
 
 def labelled(samples: Samples) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,72 @@
+"""A long recording against the same speech in pieces: python bench/bench_long.py ../shared/speech/dev/manifest.jsonl
+
+The manifest's recordings, speaker by speaker, one after the other as they are, written to a file and transcribed as one: WER
+of all of the text, by corpus, and the largest memory of the process. --hours repeats them until there is so much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+import asrbias
+from asrbias.audio import read_audio
+from asrbias.manifest import ManifestLine, read_manifest
+
+RATE = 16_000  # Hz
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--hours", type=float, help="of audio; its text is not scored then")
+    arguments = parser.parse_args()
+    lines = sorted(read_manifest(arguments.manifest), key=lambda line: (str(line.fields.get("speaker")), line.id))
+    recognizer = asrbias.load()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "long.flac"
+        if arguments.hours:
+            seconds = write(lines, path, arguments.hours * 3600)
+            begun = time.process_time()
+            words = sum(len(segment.words) for segment in recognizer.segments(path))
+            share = 100 * (time.process_time() - begun) / seconds
+            print(f"{seconds / 3600:.2f} h, {words} words, {share:.2f} % of real time, {peak():.0f} MB at most")
+            return
+        for corpus in sorted({str(line.fields.get("corpus")) for line in lines}):
+            some = [line for line in lines if str(line.fields.get("corpus")) == corpus]
+            write(some, path, 0.0)
+            said = " ".join(str(line.fields["text"]) for line in some)
+            pieces = " ".join(one.text for one in recognizer.transcribe_batch([line.audio for line in some]))
+            whole = recognizer.transcribe(path)
+            print(f"{corpus}: pieces {asrbias.score([said], [pieces]).totals.wer}")
+            print(f"{corpus}: one recording of {len(whole.segments)} segments "
+                  f"{asrbias.score([said], [whole.text]).totals.wer}, {peak():.0f} MB at most")  # fmt: skip
+
+
+def write(lines: list[ManifestLine], path: Path, least: float) -> float:
+    """One after the other, again and again until there are `least` seconds; how many there are."""
+    samples = 0
+    with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
+        while not samples or samples < least * RATE:
+            for line in lines:
+                wave = read_audio(line.audio, sample_rate=RATE)
+                file.write(np.clip(wave, -1, 1))
+                samples += len(wave)
+                if 0 < least * RATE <= samples:
+                    break
+    return samples / RATE
+
+
+def peak() -> float:
+    """MB of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()
