@@ -63,7 +63,8 @@ def test_voices_and_sentences_are_not_those_of_training() -> None:
 
 
 def test_names_that_every_sentence_was_made_without(shared: Path) -> None:
-    lines = [{"entities": ["Marchetti", "goats", "Castro County", "Boston"]}]  # in lower case, two words, heard: not used
+    # Not used: what is in lower case, of two words, or heard.
+    lines = [{"entities": ["Marchetti", "goats", "Castro County", "Boston"]}]
     for split in ("dev", "test"):
         folder = shared / "speech" / split
         folder.mkdir()

@@ -83,7 +83,8 @@ class Figures:
             f"{name} {one.second:.2f} -> {one.first:.2f} ({one.interval.low:+.2f} to {one.interval.high:+.2f})"
             for name, one in ((name, self.changes[name]) for name in ("wer", "f1") if name in self.changes)
         ]
-        return f"[b]{self.name}[/b] {', '.join(parts)}, false hits {self.false_hits[0]} -> {self.false_hits[1]}{self.note}"
+        before, after = self.false_hits
+        return f"[b]{self.name}[/b] {', '.join(parts)}, false hits {before} -> {after}{self.note}"
 
 
 def main() -> None:
@@ -97,7 +98,7 @@ def main() -> None:
 def figures(
     speech: Speech, corpus: Corpus, sizes: Sequence[int], *, names: Sequence[Path] = (), seen: Path | None = None
 ) -> Iterator[Figures]:
-    """Lists with an utterance's own entities, distractors alone, look-alikes; with `seen`, entities that are not in it."""
+    """Lists with an utterance's own entities, distractors alone, look-alikes; with `seen`, entities not in it."""
     base = speech.greedy([one.log_probs for one in speech.heard])
     conditions = [*(Condition(count=n) for n in sizes), Condition(count=max(sizes), own=False)]
     named = {str(one): list(corpus.lists(one)) for one in conditions}

@@ -6,9 +6,10 @@ Writes OUT/manifest.jsonl, its recordings, and OUT/distractors.txt (names of the
 
 Voices: variants of espeak-ng that voices.py does not train with (its accents are all in use). Sentences: those of
 heldout_templates.txt. Names: of SHARED/text, no word of which is in the texts of SHARED (speech/train and text), nor in
-those of the shards named by --trained, which training heard. Where the shards are gone, --excluded: the names are words
-that sentences.py leaves out of every sentence it makes, for voices, spelling text and adapter alike (held_out_names.txt and
-the one-word capitalised entities of speech/dev and speech/test), as far as no text of SHARED has them; each is said twice.
+those of the shards named by --trained, which training heard. Where the shards are gone, --excluded: the names are
+words that sentences.py leaves out of every sentence it makes, for voices, spelling text and adapter alike
+(held_out_names.txt and the one-word capitalised entities of speech/dev and speech/test), as far as no text of SHARED
+has them; each is said twice.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ class Names:
             for line in (shared / "speech" / split / "manifest.jsonl").read_text("utf-8").splitlines():
                 phrases += json.loads(line)["entities"]
         named = {phrase for phrase in phrases if len(phrase) >= SHORTEST and phrase[0].isupper()}
-        free = sorted(n for n in named if len(words_of(n)) == 1 and usable(f"{n} {n}") and heard.isdisjoint(words_of(n)))
+        alone = [n for n in named if len(words_of(n)) == 1]
+        free = sorted(n for n in alone if usable(f"{n} {n}") and heard.isdisjoint(words_of(n)))
         generator = random.Random(f"{seed}/excluded")
         stock = [name for _ in range(2) for name in generator.sample(free, len(free))]
         return cls(dict.fromkeys(("first", "last", "place"), stock))
