@@ -1,7 +1,8 @@
 """A long recording against the same speech in pieces: python bench/bench_long.py ../shared/speech/dev/manifest.jsonl
 
 The manifest's recordings, speaker by speaker, one after the other as they are, written to a file and transcribed as
-one: WER of all of the text, by corpus, and the largest memory of the process. --hours repeats them until there is so much.
+one: WER of all of the text, by corpus, and the largest memory of the process. --hours repeats them until there is so
+much.
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ def main() -> None:
     heard = decoded.Speech.of(arguments, most=max(SIZES))
     posteriors = [Posteriors(one.log_probs, one.phones, one.hidden) for one in heard.listen()]
     speech = Speech.of(adapting(arguments.model), posteriors, heard.corpus)
-    names = sorted((arguments.shared / "text").glob("names-*.txt.gz"))
-    found = list(figures(speech, heard.corpus, SIZES, names=names, seen=arguments.seen or trained_text(arguments)))
+    found = list(figures(speech, heard.corpus, SIZES, seen=arguments.seen or trained_text(arguments)))
     maker.write(
         Page(
             name="adapter",
@@ -55,7 +54,7 @@ def main() -> None:
             blocks={"table": rows(*table(found)) + "\n" + "\n".join(f"- {one}" for one in remarks(found)) + "\n"},
             about=(
                 f"data: `speech/test`, {described(heard)}; greedy search, no language model; look-alikes are the "
-                "ten phrases of `distractors.txt` and `names-*.txt.gz` that sound most like each entity",
+                "ten listed distractors that sound most like each entity",
                 f"text it was trained on: `recipes/starter/spelling_text.py SHARED {' '.join(TEXT)}`",
                 "intervals: 95 %, paired bootstrap over utterances, 10,000 draws",
             ),
