@@ -18,6 +18,7 @@ from page import ROOT, Maker, Page, parser, rows
 from speech import described, number, signed
 
 from asrbias.recognizer import Posteriors
+from asrbias.significance import Comparison
 
 STARTER = ROOT / "recipes" / "starter"
 sys.path.append(str(STARTER))
@@ -77,7 +78,7 @@ def table(found: Sequence[Figures]) -> list[Sequence[str]]:
             "difference", "false hits in 1,000 words: without", "with it")  # fmt: skip
     shown: list[Sequence[str]] = [head]
     for one in found:
-        f1, wer = one.changes.get("f1"), one.changes["wer"]
+        f1, wer = gained(one), one.changes["wer"]
         listed = "entities that" not in one.name  # a part of the entities is judged without a list
         hits = [number(1000 * n / one.words) if listed else "–" for n in one.false_hits]
         f1s = (number(f1.second), number(f1.first)) if f1 is not None else ("–", "–")
@@ -86,10 +87,15 @@ def table(found: Sequence[Figures]) -> list[Sequence[str]]:
     return shown
 
 
+def gained(one: Figures) -> Comparison | None:
+    """What F1 gains; nothing can be found in lists of which nothing is spoken."""
+    return None if one.name.endswith("alone") else one.changes.get("f1")
+
+
 def remarks(found: Sequence[Figures]) -> list[str]:
     parts = [f"{one.name}{one.note}." for one in found if one.note]
     for one in found:
-        f1, wer = one.changes.get("f1"), one.changes["wer"]
+        f1, wer = gained(one), one.changes["wer"]
         if wer.interval.low > 0:
             parts.append(f"Certainly worse: {one.name}, WER {signed(wer, 2)}.")
         if f1 is not None and f1.interval.low <= 0:
