@@ -193,12 +193,15 @@ def remarks(groups: Sequence[Group]) -> list[str]:
             found.append(f"No certain gain of WER: {group.name}, {signed(moved['wer'])}.")
         if group.enough and moved["f1"].interval.low <= 0:
             found.append(f"No certain gain of F1: {group.name}, {signed(moved['f1'])}.")
-    enough = [group for group in groups if group.enough and group.field != "corpus"]
-    if enough:
-        worst = min(enough, key=lambda group: group.with_list.entities.f1 or 0)
-        best = max(enough, key=lambda group: group.with_list.entities.f1 or 0)
-        low, high = (number(group.with_list.entities.f1) for group in (worst, best))
-        found.append(f"With the list F1 is lowest for {worst.name} ({low}), highest for {best.name} ({high}).")
+    for field in FIELDS:
+        for corpus in CORPORA.values():
+            some = [
+                group for group in groups if group.field == field and group.enough and group.name.startswith(corpus)
+            ]
+            if len(some) > 1:
+                low, *_, high = sorted(some, key=lambda group: group.with_list.entities.f1 or 0)
+                a, b = (number(group.with_list.entities.f1) for group in (low, high))
+                found.append(f"With the list F1 is lowest for {low.name} ({a}), highest for {high.name} ({b}).")
     return found
 
 
