@@ -124,6 +124,7 @@ nb::tuple align_python(const LogProbs& log_probs, const std::vector<int32_t>& to
 }  // namespace
 
 NB_MODULE(_core, m) {
+    nb::set_leak_warnings(false);  // a model that somebody keeps until the interpreter ends is no leak to tell users of
     bind_ngram(m);
     bind_phones(m);
     nb::class_<Vocabulary>(m, "Vocabulary")
