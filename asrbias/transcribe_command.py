@@ -197,8 +197,8 @@ def _output_names(paths: list[Path], form: str, folder: Path | None) -> dict[Pat
 
 def _transcribe_file(recognizer: Recognizer, path: Path, entities: EntityList | None) -> Transcript:
     """With a progress bar where it takes long."""
-    if recognizer.whole(path) is not None:
-        return recognizer.transcribe(path, entities)
+    if (wave := recognizer.whole(path)) is not None:
+        return recognizer.transcribe(wave, entities)
     total = file_seconds(path)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(path.name, total=total)
