@@ -9,12 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
-
-from asrbias.audio import Samples
 from asrbias.audio_blocks import audio_blocks
-from asrbias.foreign import ForeignModel
 from asrbias.segmenting import Segment, Segmenter, SegmentOptions
 from asrbias.transcript import Alternative, Transcript, TranscriptSegment, build_transcript
 
@@ -29,22 +24,7 @@ BATCH = 60.0  # seconds of segments that are transcribed together
 def segmenter_of(recognizer: Recognizer, options: SegmentOptions) -> Segmenter:
     """Cuts where the recognizer's model hears nothing."""
     hop = round(recognizer.model.seconds_per_frame * recognizer.sample_rate)
-    return Segmenter(lambda samples: labelled(recognizer, samples), options, recognizer.sample_rate, hop)
-
-
-def labelled(recognizer: Recognizer, samples: Samples) -> npt.NDArray[np.bool_]:
-    """samples [S] -> [T] whether the likeliest phone (label, without a phone head) of a frame is no blank."""
-    model = recognizer.model
-    if isinstance(model, ForeignModel):
-        return model.labelled(samples)
-    import torch
-
-    with torch.inference_mode():
-        audio = torch.from_numpy(samples)[None].to(recognizer.device)
-        features, frames = model.features(audio, torch.tensor([len(samples)], device=recognizer.device))
-        output = model.encoder.sounds(features, frames)
-        there: npt.NDArray[np.bool_] = (output.phones[0].argmax(-1) != 0).cpu().numpy()
-    return there
+    return Segmenter(recognizer.model.labelled, options, recognizer.sample_rate, hop)
 
 
 def segments(

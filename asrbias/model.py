@@ -11,12 +11,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from asrbias.adapter import ContextualAdapter
+from asrbias.audio import Samples
 from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
 from asrbias.errors import reason
 from asrbias.features import FeatureOptions, LogMel
@@ -59,6 +62,15 @@ class Model(nn.Module):
     def seconds_per_frame(self) -> float:
         """Duration of an output frame."""
         return 4 * self.features.options.hop / self.features.options.sample_rate
+
+    def labelled(self, samples: Samples) -> npt.NDArray[np.bool_]:
+        """samples [S] -> [T] whether the likeliest phone of a frame is no blank."""
+        device = self.features.bank.device
+        with torch.inference_mode():
+            audio = torch.from_numpy(samples)[None].to(device)
+            output = self.encoder.sounds(*self.features(audio, torch.tensor([len(samples)], device=device)))
+            there: npt.NDArray[np.bool_] = (output.phones[0].argmax(-1) != 0).cpu().numpy()
+        return there
 
     def forward(self, audio: Tensor, lengths: Tensor) -> EncoderOutput:
         """audio [B, S] zero-padded samples, lengths [B] in samples."""
