@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "load": "recognizer",
+    "load": "loading",
     "Recognizer": "recognizer",
     "RecognizeOptions": "recognizer",
     "Decoder": "decoder",
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from asrbias.entities import EntityList as EntityList
     from asrbias.exports import export as export
     from asrbias.lm import LanguageModel as LanguageModel
+    from asrbias.loading import load as load
     from asrbias.recognizer import RecognizeOptions as RecognizeOptions
     from asrbias.recognizer import Recognizer as Recognizer
-    from asrbias.recognizer import load as load
     from asrbias.score import score as score
     from asrbias.segmenting import SegmentOptions as SegmentOptions
     from asrbias.stream import StreamOptions as StreamOptions

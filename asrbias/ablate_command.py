@@ -26,7 +26,8 @@ from asrbias.audio import AudioError
 from asrbias.files import read_object, write_whole
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
-from asrbias.recognizer import STARTER, Recognizer, find_language_model, find_model, load
+from asrbias.loading import STARTER, find_language_model, find_model, load
+from asrbias.recognizer import Recognizer
 from asrbias.score import ScoreOptions
 from asrbias.significance import BootstrapOptions
 from asrbias.techniques import Setup, all_off, find_technique

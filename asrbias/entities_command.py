@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the report; status 1 if an entity was dropped."""
     labels = None
     if arguments.model is not None:
-        from asrbias.recognizer import load
+        from asrbias.loading import load
 
         labels = load(arguments.model).model.vocabulary.labels
     report = EntityList.read(arguments.file).report(labels)

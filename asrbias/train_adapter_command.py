@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     from asrbias.adapter import AdapterConfig, ContextualAdapter
     from asrbias.adapter_files import load_adapter
+    from asrbias.loading import find_model
     from asrbias.model import load_model
-    from asrbias.recognizer import find_model
     from asrbias.training.adapter import AdapterTrainer, AdapterTrainOptions
     from asrbias.training.lists import ListOptions
     from asrbias.training.text import TextSource

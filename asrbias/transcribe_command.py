@@ -24,17 +24,9 @@ from asrbias.exports import ENDINGS, FORMATS, export
 from asrbias.files import write_whole
 from asrbias.foreign import is_foreign
 from asrbias.joint import JointOptions
+from asrbias.loading import OWN_LM, STARTER, find_language_model, find_model, load, own_decode_options, read_options
 from asrbias.longform import join
-from asrbias.recognizer import (
-    OWN_LM,
-    STARTER,
-    Recognizer,
-    find_language_model,
-    find_model,
-    load,
-    own_decode_options,
-    read_options,
-)
+from asrbias.recognizer import Recognizer
 from asrbias.transcript import Transcript
 
 

@@ -19,17 +19,9 @@ from asrbias.adapting import Adapting
 from asrbias.entities import EntityList
 from asrbias.joint_options import JointOptions
 from asrbias.lm import LanguageModel
+from asrbias.loading import OPTIONS, STARTER, find_language_model, find_model, load, own_decode_options, read_options
 from asrbias.manifest import ManifestError
-from asrbias.recognizer import (
-    OPTIONS,
-    STARTER,
-    Recognizer,
-    find_language_model,
-    find_model,
-    load,
-    own_decode_options,
-    read_options,
-)
+from asrbias.recognizer import Recognizer
 from asrbias.significance import BootstrapOptions
 from asrbias.techniques import Setup
 from asrbias.tune import Tuner

@@ -14,7 +14,7 @@ from asrbias.ablation import judge
 from asrbias.ablation_settings import ALL, NONE
 from asrbias.files import write_whole
 from asrbias.joint_options import JointOptions
-from asrbias.recognizer import OPTIONS
+from asrbias.loading import OPTIONS
 from asrbias.score import Score
 from asrbias.significance import BootstrapOptions
 from asrbias.tune import Cases, Tuned, Tuner

@@ -27,7 +27,7 @@ from system import Condition, Lists, Setting, as_arpa, make
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.entities import EntityList
 from asrbias.lm import LanguageModel
-from asrbias.recognizer import own_decode_options
+from asrbias.loading import own_decode_options
 from asrbias.score import score
 
 BEAM = 32

@@ -14,9 +14,10 @@ from asrbias.decoder import DecodeOptions
 from asrbias.encoder import EncoderConfig
 from asrbias.entities import Entity, EntityList
 from asrbias.joint import JointError, JointOptions
+from asrbias.loading import load
 from asrbias.model import Model, load_model, save_model
 from asrbias.phones import PHONES
-from asrbias.recognizer import Recognizer, load
+from asrbias.recognizer import Recognizer
 from asrbias.soundmatch import SoundMatch, coverage, written
 from tests.test_training import LETTERS
 

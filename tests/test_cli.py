@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from asrbias.cli import COMMANDS, main
-from asrbias.recognizer import MODELS
+from asrbias.loading import MODELS
 
 DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
 needs_starter = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from asrbias.cli import COMMANDS, build_parser
-from asrbias.recognizer import MODELS
+from asrbias.loading import MODELS
 from tests.doc_examples import RUNNABLE, calls, read_examples, run_examples, scripts
 
 ROOT = Path(__file__).resolve().parents[1]

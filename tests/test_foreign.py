@@ -92,7 +92,7 @@ def test_functions_that_are_no_models() -> None:
         with pytest.raises(ForeignModelError, match=said):
             asrbias.load(name)
     with pytest.raises(ModelError, match="no model of asrbias' own"):
-        asrbias.recognizer.find_model("hf:somebody/model")
+        asrbias.loading.find_model("hf:somebody/model")
 
 
 def test_torchaudio_s_posteriors_are_its_own() -> None:

@@ -9,8 +9,9 @@ import pytest
 import soundfile
 
 from asrbias.audio import AudioError, Samples, load_audio
+from asrbias.loading import load
 from asrbias.longform import WHOLE
-from asrbias.recognizer import RecognizeOptions, Recognizer, load
+from asrbias.recognizer import RecognizeOptions, Recognizer
 from asrbias.segmenting import SegmentOptions
 
 DEMO = Path(__file__).parents[1] / "recipes" / "starter" / "demo"

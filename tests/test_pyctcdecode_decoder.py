@@ -14,9 +14,9 @@ from asrbias.alignment import LogProbsError
 from asrbias.decoder import DecodeOptions, Decoder, DecoderError, DecoderTypeError
 from asrbias.entities import Entity
 from asrbias.lm import LanguageModel
+from asrbias.loading import MODELS, load
 from asrbias.phrases import LabelsError
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
-from asrbias.recognizer import MODELS, load
 
 DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
 CHARACTERS = ["<blank>", " ", "a", "b", "n"]

@@ -18,9 +18,10 @@ from asrbias.encoder import EncoderConfig
 from asrbias.entities import Entity, EntityList
 from asrbias.joint import JointOptions
 from asrbias.lm import LanguageModelError
+from asrbias.loading import MODELS, load, own_decode_options
 from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
 from asrbias.model import Model, ModelError
-from asrbias.recognizer import MODELS, RecognizeOptions, Recognizer, load, own_decode_options
+from asrbias.recognizer import RecognizeOptions, Recognizer
 from asrbias.tokens import Vocabulary
 from asrbias.transcript import build_transcript
 

@@ -21,7 +21,7 @@ import peers  # noqa: E402
 import show  # noqa: E402
 import speed  # noqa: E402
 
-from asrbias.recognizer import find_model  # noqa: E402
+from asrbias.loading import find_model  # noqa: E402
 from asrbias.score import Score, ScoreOptions, Utterance, score_utterances  # noqa: E402
 
 PAGES = sorted(page.PAGES.glob("*.md"))

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from asrbias.audio import AudioError, Samples, load_audio, resample
-from asrbias.recognizer import Recognizer, load
+from asrbias.loading import load
+from asrbias.recognizer import Recognizer
 from asrbias.segmenting import SegmentOptions
 from asrbias.stream import StreamOptions
 

@@ -21,8 +21,8 @@ from asrbias.decode_options import DecodeOptions
 from asrbias.encoder import EncoderConfig
 from asrbias.evidence import EvidenceOptions
 from asrbias.joint import JointDecoder, JointOptions
+from asrbias.loading import load
 from asrbias.model import Model, ModelError, save_model
-from asrbias.recognizer import load
 from asrbias.rescoring import RescoreOptions
 from asrbias.techniques import Setup
 from asrbias.tokens import Vocabulary

@@ -24,7 +24,7 @@ from asrbias.errors import sentence
 from asrbias.files import write_whole
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import estimate
-from asrbias.recognizer import MODELS
+from asrbias.loading import MODELS
 from asrbias.score_results import ScoreInputError
 from asrbias.tokens import Vocabulary, VocabularyError
 from asrbias.training.shards import read_shard

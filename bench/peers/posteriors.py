@@ -97,7 +97,7 @@ def main() -> None:
     import torch
 
     from asrbias.audio import read_audio
-    from asrbias.recognizer import load
+    from asrbias.loading import load
 
     model = load(arguments.model).model
     lines = [json.loads(line) for line in arguments.manifest.read_text(encoding="utf-8").splitlines()]

@@ -18,7 +18,7 @@ from typing import Any
 
 from asrbias.ablate_command import digest, program
 from asrbias.files import write_whole
-from asrbias.recognizer import STARTER, find_model
+from asrbias.loading import STARTER, find_model
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = ROOT / "docs" / "results"

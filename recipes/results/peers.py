@@ -19,7 +19,7 @@ from typing import Any
 from page import ROOT, Maker, Page, model_digest, parser, rows
 from speech import number
 
-from asrbias.recognizer import find_language_model
+from asrbias.loading import find_language_model
 
 BENCH = ROOT / "bench" / "peers"
 BIASES = ("1", "1.7", "2")

@@ -22,7 +22,7 @@ from pathlib import Path
 from page import PAGES, ROOT, blocks, marked, model_digest
 
 from asrbias.files import write_whole
-from asrbias.recognizer import STARTER, find_model
+from asrbias.loading import STARTER, find_model
 
 SHOWN = re.compile(r"<!-- results: ([\w-]+)(?:/([\w-]+))? -->\n.*?<!-- end -->", re.DOTALL)
 

@@ -27,7 +27,8 @@ from asrbias.ablation_settings import Setting
 from asrbias.files import write_whole
 from asrbias.joint import JointOptions
 from asrbias.lm import LanguageModel
-from asrbias.recognizer import Recognizer, find_language_model, find_model, load, own_decode_options
+from asrbias.loading import find_language_model, find_model, load, own_decode_options
+from asrbias.recognizer import Recognizer
 from asrbias.score import Score
 from asrbias.significance import BootstrapOptions, Comparison, compare
 from asrbias.techniques import Setup

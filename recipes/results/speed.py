@@ -17,7 +17,7 @@ from pathlib import Path
 from page import ROOT, Maker, Page, parser, rows
 from peers import Bench
 
-from asrbias.recognizer import find_language_model
+from asrbias.loading import find_language_model
 
 BENCH = ROOT / "bench"
 REPORT = re.compile(r"^(.+?)\s+([\d.]+) (times|s|MiB)\s+\((at least|at most) ([\d.]+)\)(  MISSED)?$")

@@ -28,8 +28,9 @@ from asrbias.adapting import Adapted, AdapterOptions
 from asrbias.alignment import AlignmentError, align
 from asrbias.entities import EntityList
 from asrbias.joint import JointOptions
+from asrbias.loading import find_model, load, own_decode_options
 from asrbias.phones import PHONES, pronounce
-from asrbias.recognizer import Posteriors, Recognizer, find_model, load, own_decode_options
+from asrbias.recognizer import Posteriors, Recognizer
 from asrbias.score import Score, score
 from asrbias.significance import BootstrapOptions, Comparison, compare
 from asrbias.text import normalise
@@ -139,9 +140,7 @@ def measure(
     return Figures(name=name, changes=found, false_hits=hits, words=with_it.totals.wer.ref_words, note=note)
 
 
-def attention(
-    speech: Speech, told: Sequence[Adapted | None], lists: Sequence[EntityList]
-) -> tuple[float, int]:
+def attention(speech: Speech, told: Sequence[Adapted | None], lists: Sequence[EntityList]) -> tuple[float, int]:
     """Percent of the frames of spoken entities in which these get the most of all entities; how many frames."""
     right = frames = 0
     for heard, one, listed, text, own in zip(speech.heard, told, lists, speech.texts, speech.own, strict=True):

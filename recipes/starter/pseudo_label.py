@@ -19,8 +19,8 @@ from rapidfuzz.distance import Levenshtein
 
 from asrbias.audio import Samples, read_audio
 from asrbias.decoder import Decoder
+from asrbias.loading import load
 from asrbias.manifest import read_manifest
-from asrbias.recognizer import load
 from asrbias.text import normalise
 from asrbias.training.shards import write_shard
 

@@ -27,8 +27,8 @@ from rich.table import Table
 
 from asrbias.audio import read_audio
 from asrbias.entities import EntityList
+from asrbias.loading import load
 from asrbias.pronunciations import PronouncedList
-from asrbias.recognizer import load
 from asrbias.shortlist import ShortlistIndex
 from asrbias.text import normalise
 from asrbias.wordgraphs import PhoneGraphs

@@ -21,7 +21,7 @@ from rich.table import Table
 from asrbias.audio import read_audio
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.entities import EntityList
-from asrbias.recognizer import load
+from asrbias.loading import load
 from asrbias.score import score
 
 
