@@ -1,7 +1,7 @@
 """Hugging Face's CTC models: `asrbias.load("hf:facebook/wav2vec2-base-960h")`, or a folder with such a model.
 
-Any `AutoModelForCTC` (wav2vec2, HuBERT, WavLM, w2v-BERT, Parakeet-CTC). Only safetensors are read: nothing is
-unpickled, and no code of the model's repository is run.
+Any `AutoModelForCTC`: wav2vec2 and those with its files (HuBERT, WavLM, SEW, UniSpeech, data2vec), w2v-BERT, Parakeet
+and its kin. Only safetensors are read: nothing is unpickled, and no code of the model's repository is run.
 """
 
 from __future__ import annotations
@@ -33,13 +33,25 @@ def load_hf(name: str, device: str = "cpu") -> ForeignModel:
     try:
         model: Any = transformers.AutoModelForCTC.from_pretrained(name, use_safetensors=True, **offline)
         hearing: Any = transformers.AutoFeatureExtractor.from_pretrained(name, **offline)
-        tokens: Any = transformers.AutoTokenizer.from_pretrained(name, **offline)
+        tokens = _tokenizer(transformers, name, offline)
     except Exception as error:  # transformers raises OSError, ValueError, KeyError, ... for what it cannot read
         raise ForeignModelError(
             f"hf:{name} cannot be loaded ({reason(error)}); give a folder or a hub name with a CTC model's config, "
             "model.safetensors, tokenizer and feature extractor."
         ) from error
     return _wrapped(model.to(device).eval(), hearing, tokens, device, f"hf:{name}")
+
+
+def _tokenizer(transformers: Any, name: str, offline: dict[str, bool]) -> Any:
+    """Of WavLM, SEW and others transformers does not know which it is, where the files do not say: it is wav2vec2's."""
+    try:
+        return transformers.AutoTokenizer.from_pretrained(name, **offline)
+    except Exception:
+        try:
+            return transformers.Wav2Vec2CTCTokenizer.from_pretrained(name, **offline)
+        except Exception:  # the first error says more
+            pass
+        raise
 
 
 def _wrapped(model: Any, hearing: Any, tokens: Any, device: str, name: str) -> ForeignModel:
@@ -57,11 +69,21 @@ def _wrapped(model: Any, hearing: Any, tokens: Any, device: str, name: str) -> F
         given = {key: value.to(device) for key, value in made.items() if key in takes}
         with torch.inference_mode():
             logits: Tensor = model(**given).logits[0]
-        return logits
+        return logits[: _frames(model, given, len(logits))]
 
     return ForeignModel(
         forward, _labels(tokens, int(model.config.vocab_size)), blank=int(blank), sample_rate=rate, name=name
     )
+
+
+def _frames(model: Any, given: dict[str, Any], made: int) -> int:
+    """How many of the frames are the recording's: w2v-BERT pads one to an even number, Parakeet masks the last."""
+    mask = given.get("attention_mask")
+    if mask is None or bool(mask.all()):
+        return made
+    if hasattr(model, "_get_output_attention_mask"):
+        return int(model._get_output_attention_mask(mask, target_length=made)[0].sum())
+    return min(made, max(1, int(model._get_feat_extract_output_lengths(mask.sum(-1))[0])))
 
 
 def _labels(tokens: Any, size: int) -> list[str]:

@@ -4,7 +4,8 @@ What a model takes is read from its inputs and its metadata, as sherpa-onnx does
   - samples [1, S] (wav2vec2 and the like);
   - Kaldi's mel bands [1, T, 80] (icefall's Zipformer; WeNet's Conformer, on samples in 16-bit range);
   - NeMo's mel bands [1, 80, T], normalised over the recording where `normalize_type` says so.
-Streaming models, whose inputs carry states, are refused.
+A frame's length is `subsampling_factor` times 10 ms; without it, it is measured. Refused are streaming models, whose
+inputs carry states, and the families in `REFUSED`, whose features are others.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from asrbias.torchaudio_import import import_torchaudio
 MODELS = ("model.onnx", "model.fp16.onnx", "model.int8.onnx")
 RATE = 16_000  # Hz: sherpa-onnx has no CTC model of another
 MELS = 80
+HOP = 0.01  # seconds from one row of mel bands to the next
+REFUSED = ("sense_voice", "dolphin", "telespeech", "tdnn", "omnilingual")  # how their `model_type` begins
+NORMALISE = {"per_feature": True, "": False, "NA": False}  # NeMo's `normalize_type`
 INTEGERS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 Features = npt.NDArray[np.float32]
 
@@ -45,7 +49,9 @@ def load_onnx(folder: str) -> ForeignModel:
     except Exception as error:  # onnxruntime's exceptions have no common base
         raise ForeignModelError(f"{path} cannot be read ({reason(error)}); take it anew from where it came.") from error
     runner = _Runner(session, path)
-    return ForeignModel(runner, read_tokens(Path(folder) / "tokens.txt"), name=f"onnx:{folder}")
+    tokens = read_tokens(Path(folder) / "tokens.txt")
+    runner.check(tokens, Path(folder) / "tokens.txt")
+    return ForeignModel(runner, tokens, seconds_per_frame=runner.seconds_per_frame, name=f"onnx:{folder}")
 
 
 def read_tokens(path: Path) -> list[str]:
@@ -79,7 +85,32 @@ class _Runner:
             raise ForeignModelError(
                 f"{path} takes {names}; only models of whole recordings and their lengths are read, no streaming ones."
             )
-        self.nemo = len(self.inputs[0].shape) == 3 and self.inputs[0].shape[1] == MELS
+        shape, kind = self.inputs[0].shape, self.facts.get("model_type", "")
+        self.nemo = len(shape) == 3 and shape[1] == MELS
+        rows = [size for size in shape[1:] if isinstance(size, int)]
+        if kind.startswith(REFUSED) or self.facts.get("is_giga_am") == "1" or (len(shape) == 3 and rows != [MELS]):
+            raise ForeignModelError(
+                f"{path} ({kind or 'of no model_type'}) takes {shape}, features that are not made here; CTC models "
+                f"of {MELS} mel bands by NeMo, WeNet and Zipformer are read, and models of samples."
+            )
+        if self.nemo and self.facts.get("normalize_type", "") not in NORMALISE:
+            raise ForeignModelError(
+                f"{path} has the normalize_type {self.facts['normalize_type']!r}; only per_feature and none are read."
+            )
+
+    @property
+    def seconds_per_frame(self) -> float | None:
+        """As the metadata say; None where they do not."""
+        factor = self.facts.get("subsampling_factor", "")
+        return HOP * int(factor) if len(self.inputs[0].shape) == 3 and factor.isdecimal() and int(factor) else None
+
+    def check(self, tokens: list[str], path: Path) -> None:
+        """Raises ForeignModelError where `vocab_size` is of other tokens; NeMo's leaves the blank out."""
+        size = self.facts.get("vocab_size", "")
+        if size.isdecimal() and len(tokens) not in (int(size), int(size) + 1):
+            raise ForeignModelError(
+                f"{path} has {len(tokens)} tokens but the model's metadata {size}; take both files from one place."
+            )
 
     def __call__(self, samples: Samples) -> Features:
         first = self.features(samples)
@@ -95,7 +126,7 @@ class _Runner:
         if len(self.inputs[0].shape) == 2:
             return samples[None]
         if self.nemo:
-            return nemo_features(samples, self.facts.get("normalize_type", ""))[None]
+            return nemo_features(samples, NORMALISE[self.facts.get("normalize_type", "")])[None]
         wenet = self.facts.get("model_type", "").startswith("wenet") or self.facts.get("normalize_samples") == "0"
         return kaldi_features(samples * np.float32(32_768.0) if wenet else samples)[None]
 
@@ -114,8 +145,8 @@ def kaldi_features(samples: Samples) -> Features:
     return bands
 
 
-def nemo_features(samples: Samples, normalise: str) -> Features:
-    """samples [S] -> NeMo's log mel bands [80, T] (AudioToMelSpectrogramPreprocessor, without dither)."""
+def nemo_features(samples: Samples, normalise: bool) -> Features:
+    """samples [S] -> NeMo's log mel bands [80, S/160] (AudioToMelSpectrogramPreprocessor, without dither)."""
     import torch
 
     audio = torch.from_numpy(samples)
@@ -124,7 +155,8 @@ def nemo_features(samples: Samples, normalise: str) -> Features:
     spectrum = torch.stft(audio, 512, 160, 400, window, center=True, pad_mode="constant", return_complex=True)
     bank = import_torchaudio().functional.melscale_fbanks(257, 0.0, RATE / 2, MELS, RATE, "slaney", "slaney")
     mel = torch.log(bank.T @ spectrum.abs().square() + 2.0**-24)
-    if normalise == "per_feature":
+    mel = mel[:, : max(1, len(samples) // 160)]  # NeMo masks what is beyond
+    if normalise:
         mel = (mel - mel.mean(1, keepdim=True)) / (mel.std(1, keepdim=True) + 1e-5)
     bands: Features = mel.numpy()
     return bands

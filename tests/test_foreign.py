@@ -22,8 +22,8 @@ from asrbias.phrases import LabelsError
 from asrbias.recognizer import Recognizer
 from asrbias.rescoring import RescoreOptions
 from asrbias.torchaudio_import import import_torchaudio
+from tests.foreign_folders import CHARACTERS, save_family
 
-CHARACTERS = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ETAONIHSRDLUMWCFGYPBVK'XJQZ"]
 RNG = np.random.default_rng(0)
 SPEECH = RNG.normal(scale=0.1, size=24_000).astype(np.float32)
 
@@ -111,39 +111,14 @@ def test_torchaudio_s_posteriors_are_its_own() -> None:
     assert Recognizer(model).transcribe(SPEECH, ["Kyiv"]).duration == 1.5
 
 
-@pytest.fixture
-def hf_folder(tmp_path: Path) -> Path:
-    transformers = pytest.importorskip("transformers")
-    torch.manual_seed(0)
-    folder = tmp_path / "hf"
-    config = transformers.Wav2Vec2Config(
-        vocab_size=len(CHARACTERS), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        conv_dim=(32, 32, 32), conv_kernel=(10, 8, 16), conv_stride=(5, 4, 16), num_feat_extract_layers=3,
-        num_conv_pos_embeddings=16, num_conv_pos_embedding_groups=4, pad_token_id=0,
-    )  # fmt: skip
-    transformers.Wav2Vec2ForCTC(config).save_pretrained(folder)
-    transformers.Wav2Vec2FeatureExtractor().save_pretrained(folder)
-    vocabulary = tmp_path / "vocab.json"
-    vocabulary.write_text("{" + ", ".join(f'"{c}": {n}' for n, c in enumerate(CHARACTERS)) + "}")
-    transformers.Wav2Vec2CTCTokenizer(str(vocabulary)).save_pretrained(folder)
-    return folder
-
-
-def test_hugging_face_s_posteriors_are_its_own(hf_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    transformers = pytest.importorskip("transformers")
-    recognizer = asrbias.load(f"hf:{hf_folder}")
-    assert list(recognizer.model.vocabulary.labels) == CHARACTERS and recognizer.model.vocabulary.blank == 0
-    hearing = transformers.Wav2Vec2FeatureExtractor.from_pretrained(hf_folder)
-    module = transformers.AutoModelForCTC.from_pretrained(hf_folder).eval()
-    with torch.inference_mode():
-        logits = module(hearing(SPEECH, sampling_rate=16_000, return_tensors="pt").input_values).logits[0]
-    np.testing.assert_allclose(recognizer.posteriors([SPEECH])[0].log_probs, logits.log_softmax(-1).numpy(), atol=1e-5)
-    path = hf_folder / "a.wav"
+def test_the_command_line_takes_hugging_face_s_models(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = save_family("wav2vec2", tmp_path / "hf")
+    path = tmp_path / "a.wav"
     soundfile.write(path, SPEECH, 16_000)
-    assert main(["transcribe", str(path), "--model", f"hf:{hf_folder}", "--json"]) == 0
-    (hf_folder / "model.safetensors").unlink()
+    assert main(["transcribe", str(path), "--model", f"hf:{folder}", "--json"]) == 0
+    (folder / "model.safetensors").unlink()
     capsys.readouterr()
-    assert main(["transcribe", str(path), "--model", f"hf:{hf_folder}"]) != 0
+    assert main(["transcribe", str(path), "--model", f"hf:{folder}"]) != 0
     assert "cannot be loaded" in capsys.readouterr().err
 
 
@@ -177,13 +152,15 @@ def onnx_folder(folder: Path, shape: list[Any], *, length: bool, facts: dict[str
 @pytest.mark.parametrize("family", ["zipformer", "wenet", "nemo"])
 def test_onnx_posteriors_are_the_family_s_own(tmp_path: Path, family: str) -> None:
     shape: list[Any] = ["N", 80, "T"] if family == "nemo" else ["N", "T", 80]
-    facts = {"zipformer": {"model_type": "zipformer2_ctc"}, "wenet": {"model_type": "wenet_ctc"},
-             "nemo": {"model_type": "EncDecCTCModelBPE", "normalize_type": "per_feature"}}[family]  # fmt: skip
+    facts = {"zipformer": {"model_type": "zipformer2_ctc"},
+             "wenet": {"model_type": "wenet_ctc", "subsampling_factor": "1", "vocab_size": "4"},
+             "nemo": {"model_type": "EncDecCTCModelBPE", "normalize_type": "per_feature", "vocab_size": "3",
+                      "subsampling_factor": "1"}}[family]  # fmt: skip
     weights = onnx_folder(tmp_path / "m", shape, length=True, facts=facts)
     recognizer = asrbias.load(f"onnx:{tmp_path / 'm'}")
     assert recognizer.model.seconds_per_frame == pytest.approx(0.01)
     bands = {"zipformer": lambda: kaldi_features(SPEECH), "wenet": lambda: kaldi_features(SPEECH * 32_768),
-             "nemo": lambda: nemo_features(SPEECH, "per_feature").T}[family]()  # fmt: skip
+             "nemo": lambda: nemo_features(SPEECH, True).T}[family]()  # fmt: skip
     logits = torch.from_numpy(bands @ weights)
     np.testing.assert_allclose(
         recognizer.posteriors([SPEECH])[0].log_probs, logits.log_softmax(-1).numpy(), atol=2e-4, rtol=1e-4
@@ -200,10 +177,25 @@ def test_features_are_those_of_the_families() -> None:
         torch.from_numpy(SPEECH)[None], num_mel_bins=80, dither=0.0, snip_edges=False, high_freq=-400.0
     )
     np.testing.assert_allclose(kaldi_features(SPEECH), expected.numpy(), atol=1e-5)
-    bands = nemo_features(SPEECH, "per_feature")
-    assert bands.shape == (80, 151)
+    bands = nemo_features(SPEECH, True)
+    assert bands.shape == (80, 150)
     np.testing.assert_allclose(bands.mean(1), 0.0, atol=1e-4)
     np.testing.assert_allclose(bands.std(1, ddof=1), 1.0, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("mels", "facts", "said"),
+    [
+        (64, {"model_type": "EncDecCTCModelBPE", "is_giga_am": "1"}, "features that are not made here"),
+        (80, {"model_type": "dolphin"}, r"dolphin\) takes .* that are not made here"),
+        (80, {"model_type": "EncDecCTCModel", "normalize_type": "all_features"}, "only per_feature and none are read"),
+        (80, {"model_type": "EncDecCTCModel", "vocab_size": "1024"}, "has 4 tokens but the model's metadata 1024"),
+    ],
+)
+def test_onnx_families_that_are_refused(tmp_path: Path, mels: int, facts: dict[str, str], said: str) -> None:
+    onnx_folder(tmp_path / "m", ["N", mels, "T"], length=True, facts=facts)
+    with pytest.raises(ForeignModelError, match=said):
+        asrbias.load(f"onnx:{tmp_path / 'm'}")
 
 
 def test_what_is_no_onnx_model(tmp_path: Path) -> None:
