@@ -155,7 +155,7 @@ class Adapting:
         with torch.inference_mode():
             told = self.adapter(
                 [level[None].float() for level in hidden], frames, self._embed(listed, chosen),
-                phones=torch.from_numpy(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
+                phones=self._sounds(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
                 caution=self.options.no_bias(len(listed.rows)), least=self.options.least,
             )  # fmt: skip
             log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
@@ -174,6 +174,12 @@ class Adapting:
         """Get a list ready, and keep it: its sounds, and where it is long its index."""
         self._list(entities)
 
+    def _sounds(self, phone_log_probs: Matrix) -> Tensor:
+        """What the adapter compares with an entity's sounds, [T, P] natural logarithms."""
+        import torch
+
+        return torch.from_numpy(phone_log_probs)
+
     def _choose(self, listed: _List, phone_log_probs: Matrix) -> list[int]:
         if listed.index is None:
             return sorted(listed.rows)
@@ -189,14 +195,17 @@ class Adapting:
             if kept is not None and kept.entities == entities:
                 self._kept.move_to_end(entities.digest)
                 return kept
-        pronounced = PronouncedList.of(entities, entities.forms(self._spelling.charset), self._graphs)
-        long = len(pronounced.texts) > self.options.shortlist
-        made = _List(entities, ShortlistIndex.of(pronounced) if long else None, self._rows(pronounced))
+        made = self._read(entities)
         with self._lock:
             self._kept[entities.digest] = made
             while len(self._kept) > self.kept_lists:
                 self._kept.popitem(last=False)
         return made
+
+    def _read(self, entities: EntityList) -> _List:
+        pronounced = PronouncedList.of(entities, entities.forms(self._spelling.charset), self._graphs)
+        long = len(pronounced.texts) > self.options.shortlist
+        return _List(entities, ShortlistIndex.of(pronounced) if long else None, self._rows(pronounced))
 
     def _rows(self, pronounced: PronouncedList) -> dict[int, list[Row]]:
         """A form's phones are those of its first pronunciation; a user's own ones hold for the entity's first form."""
