@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import track
 
-from asrbias.audio import Samples
 from asrbias.decoder import UnusableEntityWarning
 from asrbias.entities import EntityList
 from asrbias.errors import sentence
@@ -26,12 +27,15 @@ from asrbias.manifestlines import ManifestError as ManifestError
 from asrbias.manifestlines import ManifestLine as ManifestLine
 from asrbias.manifestlines import read_manifest as read_manifest
 from asrbias.manifestlists import ManifestLists
+from asrbias.pipeline import Failed, PipelineOptions, Recording, transcripts
 from asrbias.transcript import Transcript, word_as_dict
 
 if TYPE_CHECKING:
+    from asrbias.phrases import Unusable
     from asrbias.recognizer import Recognizer
 
-BATCH = 16  # recordings transcribed, then written, together
+WINDOW = 16  # recordings that are grouped by length on a CPU; on a GPU more (PipelineOptions)
+SYNCED = 16  # lines that a machine that dies may lose
 
 
 def transcribe_manifest(
@@ -60,13 +64,14 @@ def transcribe_manifest(
     waiting = [line for line in lines if line.id not in done]
     output.parent.mkdir(parents=True, exist_ok=True)
     if waiting:
-        ready = recognizer()
-        with open(part, "a", encoding="utf-8") as file:
-            for rows in _batches(ready, waiting, lists, console):
+        rows = output_rows(recognizer(), waiting, lists, partial(_say, console))
+        with open(part, "a", encoding="utf-8") as file, _quiet(), closing(rows):
+            for number, row in enumerate(track(rows, "transcribing", len(waiting), console=console), 1):
                 with writing(output):
-                    file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
-                    file.flush()
-                    os.fsync(file.fileno())
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                    file.flush()  # so it survives this process, and what follows the machine
+                    if number % SYNCED == 0 or number == len(waiting):
+                        os.fsync(file.fileno())
     with writing(output):
         os.replace(part, output)
     written = (json.loads(line) for line in output.read_text(encoding="utf-8").split("\n") if line)
@@ -87,46 +92,44 @@ def _check_output(output: Path, manifest: Path) -> None:
         raise ManifestError(f"{output} is {what}; name another output file.")
 
 
-def _batches(
-    recognizer: Recognizer, waiting: list[ManifestLine], lists: ManifestLists, console: Console
-) -> Iterator[list[dict[str, Any]]]:
-    """The output's lines, a batch at a time; says what of the lists cannot be found."""
-    batches = [waiting[start : start + BATCH] for start in range(0, len(waiting), BATCH)]
-    for batch in track(batches, "transcribing", console=console):
-        given = {line.id: lists.of(line) for line in batch}
-        for line in batch:
-            if said := lists.unusable(line, given[line.id], recognizer.decoder):
-                console.print(said, markup=False, highlight=False, soft_wrap=True)
-        yield list(_transcribe(recognizer, batch, given))
+def output_rows(
+    recognizer: Recognizer, lines: Sequence[ManifestLine], lists: ManifestLists, say: Callable[[str], None]
+) -> Generator[dict[str, Any], None, None]:
+    """The output's lines as they are known, in order; `say` is told what of their lists cannot be found."""
+    unusable: dict[str, Sequence[Unusable]] = {}
+
+    def listed(line: ManifestLine) -> EntityList | None:  # on a decoding thread, which has it compiled then
+        found = lists.of(line)
+        if found:
+            unusable[line.id] = recognizer.decoder.compile(found).unusable
+        return found
+
+    recordings = (Recording(one.audio, partial(listed, one), f"{lists.manifest}:{one.number}") for one in lines)
+    options = PipelineOptions() if recognizer.device.type == "cuda" else PipelineOptions(window=WINDOW)
+    with closing(transcripts(recognizer, recordings, options)) as found:
+        for line, one in zip(lines, found, strict=True):
+            if said := lists.said_unusable(line, unusable.pop(line.id, ())):
+                say(said)
+            yield _output(line, one)
 
 
-def _transcribe(
-    recognizer: Recognizer, batch: list[ManifestLine], given: Mapping[str, EntityList | None]
-) -> Iterator[dict[str, Any]]:
-    waves: dict[str, Samples] = {}
-    results: dict[str, Transcript] = {}
-    errors: dict[str, str] = {}
+def _say(console: Console, said: str) -> None:
+    console.print(said, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What cannot be found of a list is said with the line's number instead."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnusableEntityWarning)  # said with the line's number
-        for line in batch:
-            try:
-                if (wave := recognizer.whole(line.audio)) is not None:
-                    waves[line.id] = wave
-                else:  # by itself: it is read bit by bit, and may turn out to be damaged
-                    results[line.id] = recognizer.transcribe(line.audio, given[line.id])
-            except (OSError, ValueError) as error:  # one bad recording must not end a long run
-                errors[line.id] = sentence(error)
-        found = recognizer.transcribe_batch(list(waves.values()), [given[key] for key in waves])
-    results |= dict(zip(waves, found, strict=True))
-    for line in batch:
-        yield _output(line, results.get(line.id), errors.get(line.id))
+        warnings.simplefilter("ignore", UnusableEntityWarning)
+        yield
 
 
-def _output(line: ManifestLine, transcript: Transcript | None, error: str | None) -> dict[str, Any]:
+def _output(line: ManifestLine, transcript: Transcript | Failed) -> dict[str, Any]:
     row: dict[str, Any] = {"id": line.id, **line.fields}
     row.pop("error", None)  # of an earlier run, whose output is now the manifest
-    if transcript is None:
-        return {**row, "hypothesis": "", "words": [], "error": error}
+    if isinstance(transcript, Failed):  # one bad recording must not end a long run
+        return {**row, "hypothesis": "", "words": [], "error": sentence(transcript.error)}
     return {**row, "hypothesis": transcript.text, "words": [word_as_dict(word) for word in transcript.words]}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from asrbias.manifestlines import ManifestError, ManifestLine
 if TYPE_CHECKING:
     from asrbias.decoder import Decoder
     from asrbias.joint import JointDecoder
+    from asrbias.phrases import Unusable
 
 MOST_NAMED = 5  # unusable phrases that are named at a line
 
@@ -37,9 +39,11 @@ class ManifestLists:
 
     def unusable(self, line: ManifestLine, listed: EntityList | None, decoder: Decoder | JointDecoder) -> str | None:
         """What of a line's list cannot be found, each phrase at the first line that has it; None if nothing."""
-        if not listed:
-            return None
-        new = [one for one in decoder.compile(listed).unusable if one.phrase not in self._told]
+        return self.said_unusable(line, decoder.compile(listed).unusable) if listed else None
+
+    def said_unusable(self, line: ManifestLine, unusable: Sequence[Unusable]) -> str | None:
+        """The same, of what a decoder could not use of the line's list."""
+        new = [one for one in unusable if one.phrase not in self._told]
         if not new:
             return None
         self._told.update(one.phrase for one in new)

@@ -13,14 +13,17 @@ import numpy.typing as npt
 
 from asrbias import longform
 from asrbias.adapting import Adapted, Adapting
-from asrbias.audio import AudioError, Samples, load_audio
+from asrbias.audio import AudioError, Samples, check_file, load_audio
 from asrbias.audio_blocks import file_seconds
 from asrbias.decoder import DecodeOptions
 from asrbias.description import describe
+from asrbias.encoding import EncodedBatch, ForeignBatch, by_length, check_waves, encode
+from asrbias.encoding import Posteriors as Posteriors
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
 from asrbias.foreign import ForeignModel, Labels, foreign, own_model, servable
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
+from asrbias.pipeline import Failed, PipelineOptions, Recording, named, transcripts
 from asrbias.pyctcdecode_decoder import PyctcdecodeDecoder, PyctcdecodeOptions
 from asrbias.segmenting import SegmentOptions
 from asrbias.stream import RecognizerStream, StreamOptions
@@ -29,13 +32,13 @@ from asrbias.transcript import Transcript, TranscriptSegment, build_transcript
 if TYPE_CHECKING:
     import torch
 
-    from asrbias.encoder import EncoderOutput
     from asrbias.hypothesis import Hypothesis
     from asrbias.model import Model
     from asrbias.tokens import Vocabulary
 
 Options = JointOptions | DecodeOptions | PyctcdecodeOptions
 Entities = EntityList | Iterable[str | Entity] | None
+WINDOW = 3_600.0  # seconds of audio of a batch that are held at once, and sorted by length
 LONGEST = 1_800.0  # seconds: attention sees the whole recording at once, its cost grows with the square of the length
 
 
@@ -57,15 +60,6 @@ class RecognizeOptions:
         threads = self.threads
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ValueError(f"threads is {threads!r}; it must be a whole number, 1 or more, or None for one a core.")
-
-
-@dataclass(frozen=True, eq=False)
-class Posteriors:
-    """What a model says of one recording, 40 ms a frame."""
-
-    log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms, of the labels
-    phones: npt.NDArray[np.float32] | None  # [T, P] natural logarithms, of the phones; None: the model has no such head
-    hidden: tuple[torch.Tensor, ...] = ()  # [T, D] each, what an adapter reads; () where there is none in use
 
 
 class Recognizer:
@@ -105,7 +99,7 @@ class Recognizer:
             self.model = own.to(self.device).eval()
         else:
             self.model = foreign(model, labels, blank, sample_rate)
-            decode, self.off = servable(decode)
+            decode, self.off = servable(decode, self.model)
         self.decoder = _decoder(self.model.vocabulary, lm, decode)
         self.adapting = _adapting(self.model, decode)
 
@@ -161,22 +155,30 @@ class Recognizer:
         """
         recordings = _recordings(audio)
         lists = _lists(entities, len(recordings))
-        found: dict[int, Transcript] = {}
-        waves: dict[int, Samples] = {}
-        for number, item in enumerate(recordings):
-            try:
-                if (wave := self.whole(item)) is None:
-                    found[number] = self._long(item, lists[number])
-                else:
-                    waves[number] = wave
-            except AudioError as error:
-                raise AudioError(f"Recording {number}: {error}" if len(recordings) > 1 else str(error)) from error
-        hypotheses = self.decode_posteriors(self.posteriors(list(waves.values())), [lists[n] for n in waves])
-        for (number, wave), best in zip(waves.items(), hypotheses, strict=True):
-            seconds = len(wave) / self.sample_rate
-            spf, most = self.model.seconds_per_frame, self.options.nbest
-            found[number] = build_transcript(best, lists[number], spf, seconds, most)
-        return [found[number] for number in range(len(recordings))]
+        if len(recordings) == 1:
+            return [self._transcribe(recordings[0], lists[0])]
+        found: list[Transcript] = []
+        for number, item in enumerate(recordings):  # a path that is wrong is said before anything is done
+            if isinstance(item, (str, PathLike)):
+                try:
+                    check_file(Path(item))
+                except (AudioError, OSError) as error:
+                    raise named(error, f"Recording {number}") from error
+        given = (Recording(*one) for one in zip(recordings, lists, strict=True))
+        options = PipelineOptions(window=max(1, len(recordings)), window_seconds=WINDOW)
+        for transcript in transcripts(self, given, options):
+            if isinstance(transcript, Failed):
+                raise named(transcript.error, f"Recording {len(found)}") from transcript.error
+            found.append(transcript)
+        return found
+
+    def _transcribe(self, audio: Any, entities: EntityList | None) -> Transcript:
+        """One recording; without threads, which take longer to start than a short one to decode."""
+        if (wave := self.whole(audio)) is None:
+            return self.transcribe_long(audio, entities)
+        (best,) = self.decode_posteriors(self.posteriors([wave]), [entities])
+        seconds = len(wave) / self.sample_rate
+        return build_transcript(best, entities, self.model.seconds_per_frame, seconds, self.options.nbest)
 
     def whole(self, audio: Any) -> Samples | None:
         """The samples of a recording; None where it is longer than `longform.WHOLE` and will be cut into segments.
@@ -189,16 +191,17 @@ class Recognizer:
         wave = load_audio(audio, sample_rate=self.sample_rate)
         return wave if len(wave) <= longform.WHOLE * self.sample_rate else None
 
-    def _long(self, audio: Any, entities: EntityList | None) -> Transcript:
+    def transcribe_long(self, audio: Any, entities: EntityList | None) -> Transcript:
+        """In segments, whatever its length. Raises what `transcribe` raises."""
         seconds = [0.0]
         parts = list(longform.segments(self, audio, entities, self.options.segments, seconds.append))
         return longform.join(parts, seconds[-1])
 
     def decode_posteriors(
-        self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]
+        self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None], threads: int | None = None
     ) -> list[list[Hypothesis]]:
-        """What `posteriors` gave, each with its list -> hypotheses, best first."""
-        log_probs, threads = [one.log_probs for one in heard], self.options.threads
+        """What `posteriors` gave, each with its list -> hypotheses, best first; `threads`: None for the options'."""
+        log_probs, threads = [one.log_probs for one in heard], threads or self.options.threads
         if isinstance(self.decoder, JointDecoder):
             adapted = self.adapt(heard, lists)
             phones = [one.phones for one in heard]
@@ -208,8 +211,8 @@ class Recognizer:
     def adapt(self, heard: Sequence[Posteriors], lists: Sequence[EntityList | None]) -> list[Adapted | None]:
         """What the adapter makes of each recording and its list; None without an adapter or without a list."""
         return [
-            self.adapting(one.hidden, one.phones, listed)
-            if self.adapting is not None and one.phones is not None and listed
+            self.adapting(one.hidden, one.log_probs if one.phones is None else one.phones, listed)
+            if self.adapting is not None and one.hidden and listed
             else None
             for one, listed in zip(heard, lists, strict=True)
         ]
@@ -220,51 +223,19 @@ class Recognizer:
 
     def posteriors(self, waves: Sequence[Samples]) -> list[Posteriors]:
         """Samples [S] at `sample_rate` each -> what the model's heads say of them."""
-        if isinstance(self.model, ForeignModel):
-            return [Posteriors(self.model.log_probs(wave), None) for wave in waves]
-        import torch
-
-        for wave in waves:
-            if not isinstance(wave, np.ndarray) or wave.ndim != 1:
-                raise AudioError(f"Samples are {type(wave).__name__}; give arrays [S] of Recognizer.samples.")
+        check_waves(waves)
         found: dict[int, Posteriors] = {}
-        for group in self._batches([len(wave) for wave in waves]):
-            lengths = torch.tensor([len(waves[index]) for index in group])
-            audio = torch.zeros(len(group), int(lengths.max()))
-            for row, index in enumerate(group):
-                audio[row, : lengths[row]] = torch.from_numpy(waves[index])
-            half = torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda")
-            with torch.inference_mode(), half:
-                output = self.model(audio.to(self.device), lengths.to(self.device))
-            log_probs, frames = output.log_probs.float().cpu().numpy(), output.lengths.tolist()
-            phones = output.phones.float().cpu().numpy()
-            hidden = self._levels(output)
-            for row, index in enumerate(group):
-                labels, sounds = (np.ascontiguousarray(head[row, : frames[row]]) for head in (log_probs, phones))
-                found[index] = Posteriors(labels, sounds, tuple(level[row, : frames[row]] for level in hidden))
+        for group in by_length([len(wave) for wave in waves], self.options.batch_seconds * self.sample_rate):
+            encoded = self.encode([waves[index] for index in group])
+            found |= {index: encoded[row] for row, index in enumerate(group)}
         return [found[index] for index in range(len(waves))]
 
-    def _levels(self, output: EncoderOutput) -> tuple[torch.Tensor, ...]:
-        """What the adapter reads of a batch, if there is one in use."""
-        if self.adapting is None or isinstance(self.model, ForeignModel):
-            return ()
-        import torch
-
-        from asrbias.adapter import levels
-
-        with torch.inference_mode():
-            return levels(self.model.encoder, output)
-
-    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices grouped by length, so that little is padded."""
-        limit = self.options.batch_seconds * self.sample_rate
-        groups: list[list[int]] = []
-        for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-            if groups and lengths[index] * (len(groups[-1]) + 1) <= limit:
-                groups[-1].append(index)
-            else:
-                groups.append([index])
-        return groups
+    def encode(self, waves: Sequence[Samples]) -> EncodedBatch | ForeignBatch:
+        """Samples [S] at `sample_rate` each, all in one batch; on a GPU this does not wait for the result."""
+        if isinstance(self.model, ForeignModel):
+            return ForeignBatch(self.model, waves)
+        half = self.device.type == "cuda"
+        return encode(self.model, waves, self.device, adapted=self.adapting is not None, half=half)
 
     def samples(self, audio: Any) -> Samples:
         """What `transcribe` takes -> samples [S] at `sample_rate`. Raises `AudioError`, OSError."""
@@ -282,8 +253,12 @@ def _adapting(model: Model | ForeignModel, options: Options) -> Adapting | None:
     """The model's adapter, if the options have it on."""
     if not isinstance(options, JointOptions) or options.adapter is None:
         return None
-    if isinstance(model, ForeignModel) or model.adapter is None:
+    if model.adapter is None:
         raise ValueError("The options have an adapter on but the model has none; set adapter to None, or train one.")
+    if isinstance(model, ForeignModel):
+        from asrbias.foreign_adapting import ForeignAdapting
+
+        return ForeignAdapting(model, options.adapter)
     return Adapting(model.encoder, model.adapter, model.vocabulary, options.adapter)
 
 

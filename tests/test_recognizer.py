@@ -185,31 +185,30 @@ def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_p
     class Stopped(Exception):
         pass
 
-    class Stops:
-        samples, whole, decoder = staticmethod(tiny.samples), staticmethod(tiny.whole), tiny.decoder
-        calls = 0
+    read: list[str] = []
 
-        def transcribe_batch(self, *arguments: object) -> object:
-            self.calls += 1
-            if self.calls == 2:
-                raise Stopped
-            return tiny.transcribe_batch(*arguments)  # type: ignore[arg-type]
+    class Stops(Recognizer):
+        left = 16
+
+        def whole(self, audio: Path) -> np.ndarray | None:
+            read.append(audio.name)
+            self.left -= 1
+            if self.left < 0:
+                raise Stopped("no more")
+            return super().whole(audio)
 
     output = tmp_path / "cut.jsonl"
-    with pytest.raises(Stopped):
-        run(manifest, output, Stops)  # type: ignore[arg-type]
+    stops = Stops(tiny.model, options=replace(tiny.options, threads=1))
+    with pytest.raises(Stopped, match=r"in.jsonl:17: no more"):
+        run(manifest, output, lambda: stops)
     assert not output.exists()
     (part,) = tmp_path.glob("cut.jsonl.*.part")
+    assert len(part.read_text().splitlines()) == 16, "what was known is written"
     part.write_bytes(part.read_bytes()[:-10])  # as if the machine had died in the middle of a line
-    seen: list[int] = []
-
-    class Counts(Stops):
-        def transcribe_batch(self, waves: list[object], lists: object) -> object:
-            seen.append(len(waves))
-            return tiny.transcribe_batch(waves, lists)  # type: ignore[arg-type]
-
-    assert run(manifest, output, Counts) == whole  # type: ignore[arg-type]
-    assert sum(seen) == 5, "15 whole lines were kept"
+    read.clear()
+    stops.left = 100
+    assert run(manifest, output, lambda: stops) == whole
+    assert read == [f"{number}.wav" for number in range(15, 20)], "15 whole lines were kept"
 
 
 def test_other_settings_do_not_continue_a_run(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
