@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from torch import nn
 
 from asrbias.adapter import AdapterConfig, ContextualAdapter
 from asrbias.encoder import Encoder
@@ -28,6 +29,14 @@ def head_digest(encoder: Encoder) -> str:
     return hashlib.sha256(encoder.head.weight.detach().cpu().half().contiguous().numpy().tobytes()).hexdigest()
 
 
+def checksum(module: nn.Module) -> str:
+    """Of all weights of a module: equal if and only if they are, bit for bit."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def save_adapter(
     adapter: ContextualAdapter,
     folder: Path,
@@ -36,7 +45,10 @@ def save_adapter(
     dtype: torch.dtype = torch.float32,
     notes: dict[str, Any] | None = None,
 ) -> None:
-    """Write both files; `head` is the `head_digest` of the encoder that it belongs to, `notes` how it was made."""
+    """Write both files; `notes` are how it was made.
+
+    `head` tells what it belongs to: the `head_digest` of an encoder, of a model of others the `checksum` of it all.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in adapter.state_dict().items()}
     config = {"format": FORMAT, "adapter": asdict(adapter.config), "head": head, "notes": notes or {}}
@@ -48,8 +60,14 @@ def has_adapter(folder: Path) -> bool:
     return (folder / CONFIG_FILE).is_file()
 
 
-def load_adapter(folder: Path, encoder: Encoder | None = None) -> ContextualAdapter:
-    """Read into float32 on the CPU, in evaluation mode; it must belong to `encoder`, if given. Raises ModelError."""
+def load_adapter(
+    folder: Path, encoder: Encoder | None = None, *, belongs: str = "", name: str = "the one beside it"
+) -> ContextualAdapter:
+    """Read into float32 on the CPU, in evaluation mode. Raises ModelError.
+
+    It must belong to `encoder`, if given, or have been saved with the `head` that `belongs` is; `name` is the model's,
+    for messages.
+    """
     try:
         config = read_object(folder / CONFIG_FILE)
         if config["format"] > FORMAT:
@@ -68,10 +86,11 @@ def load_adapter(folder: Path, encoder: Encoder | None = None) -> ContextualAdap
         raise ModelError(
             f"{folder / CONFIG_FILE} cannot be read ({reason(error)}); take it anew from where the model came."
         ) from error
-    if encoder is not None and head and head != head_digest(encoder):
+    if (encoder is not None and head and head != head_digest(encoder)) or (belongs and head != belongs):
+        base = config.get("notes", {}).get("base")
         raise ModelError(
-            f"{folder / CONFIG_FILE} belongs to another model than the one beside it; take both from one place, or "
-            "train the adapter anew."
+            f"{folder / CONFIG_FILE} belongs to another model{f' ({base})' if base else ''} than {name}, or to other "
+            "weights of it; take both from one place, or train the adapter anew."
         )
     if not (folder / WEIGHTS_FILE).is_file():
         raise ModelError(f"{folder / WEIGHTS_FILE} is missing; take it anew from where the model came.")

@@ -30,6 +30,11 @@ class AdapterBatch:
     rows: Tensor  # [K, J] labels of the phrases
     visible: Tensor  # [B, K] which of them a sentence sees
     attended: Tensor  # [B, T] column of the attention that is right: 1 + phrase, or 0; -1 in padding
+    hidden: tuple[Tensor, ...] = ()  # [B, T, D] each, of recordings; text has none, the base makes them
+
+    def to(self, device: torch.device) -> AdapterBatch:
+        fields = {name: value.to(device) for name, value in vars(self).items() if name != "hidden"}
+        return AdapterBatch(**fields, hidden=tuple(level.to(device) for level in self.hidden))
 
 
 class AdapterText(Dataset[AdapterBatch]):

@@ -98,13 +98,17 @@ def _letters(words: Sequence[str]) -> list[str]:
 
 
 class ListMaker:
-    """Draws the lists of batches of sentences, each given as its words."""
+    """Draws the lists of batches of sentences, each given as its words.
 
-    def __init__(self, sentences: Sequence[Words], options: ListOptions) -> None:
+    `common`: words that are never an entity by themselves (None: the commonest of the sentences).
+    """
+
+    def __init__(self, sentences: Sequence[Words], options: ListOptions, common: frozenset[str] | None = None) -> None:
         self.sentences, self.options = sentences, options
         counts = Counter(word for words in sentences for word in words)
         ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        self.common = frozenset(ranked[: options.commonest]) | {word for word in counts if len(word) < 3}
+        usual = frozenset(ranked[: options.commonest]) if common is None else common
+        self.common = usual | {word for word in counts if len(word) < 3}
         self.rare = rare = [word for word in ranked if word not in self.common]
         few = np.random.default_rng(len(rare)).permutation(len(rare))[:CHOICES].tolist()
         hard = len(few) > 1 and bool(options.hard or options.hard_rare)

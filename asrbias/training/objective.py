@@ -23,14 +23,14 @@ class ObjectiveOptions:
     subword: float = 1.0  # weight of all subword heads; 0: only the layers up to the phone head are run and trained
 
 
-def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor) -> Tensor:
-    """log_probs [B, T, V], flat targets -> scalar, nats a target label; blank is 0.
+def ctc(log_probs: Tensor, lengths: Tensor, targets: Tensor, target_lengths: Tensor, *, blank: int = 0) -> Tensor:
+    """log_probs [B, T, V], flat targets -> scalar, nats a target label.
 
     Divided by all labels of the batch at once, so that a short word does not weigh as much as a long sentence. An
     utterance too short for its labels (possible after a speed-up) counts nothing.
     """
     losses = F.ctc_loss(
-        log_probs.transpose(0, 1), targets, lengths, target_lengths, reduction="none", zero_infinity=True
+        log_probs.transpose(0, 1), targets, lengths, target_lengths, blank, reduction="none", zero_infinity=True
     )
     return losses.sum() / target_lengths.sum().clamp(min=1)
 

@@ -9,6 +9,7 @@ import gzip
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -83,18 +84,21 @@ def read_sentences(path: Path, vocabulary: Vocabulary, longest: int) -> tuple[li
     return kept, len(made) - len(kept)
 
 
-class TextBatches(Dataset[TextBatch]):
-    """Endless: batch `number` is of pass number // size over the sentences."""
+class Rounds:
+    """Endless batches of what has about the same size: batch `number` is of pass number // size over all.
 
-    def __init__(self, sentences: Sequence[Sentence], bank: PhoneBank, options: TextOptions, seed: int) -> None:
-        self.sentences, self.bank, self.seed = sentences, bank, seed
-        self._sizes = np.array([sentence.size for sentence in sentences])
-        self._cuts = _cuts(np.sort(self._sizes), options.seconds * FRAMES_A_SECOND / FRAMES_A_PHONE)
+    Args:
+        room: the sizes of a batch together, padding included, at most.
+    """
+
+    def __init__(self, sizes: npt.ArrayLike, room: float, seed: int) -> None:
+        self._sizes, self.seed = np.asarray(sizes), seed
+        self._cuts = _cuts(np.sort(self._sizes), room)
         self.size = len(self._cuts)
         self._pass: tuple[int, list[list[int]]] = (-1, [])
 
     def _of_pass(self, epoch: int) -> list[list[int]]:
-        """The batches of a pass: sentences of about equal length, which ones and in which order drawn anew."""
+        """Which ones are together and in which order is drawn anew for every pass."""
         if self._pass[0] != epoch:
             draw = np.random.default_rng((self.seed, epoch))
             order = np.lexsort((draw.random(len(self._sizes)), self._sizes))
@@ -103,9 +107,23 @@ class TextBatches(Dataset[TextBatch]):
         return self._pass[1]
 
     def draw(self, number: int) -> tuple[list[int], np.random.Generator]:
-        """The sentences of batch `number`, and where its random numbers come from."""
+        """What is in batch `number`, and where its random numbers come from."""
         epoch, place = divmod(number, self.size)
         return self._of_pass(epoch)[place], np.random.default_rng((self.seed, 1, number))
+
+
+class TextBatches(Dataset[TextBatch]):
+    """Endless: those of `Rounds`."""
+
+    def __init__(self, sentences: Sequence[Sentence], bank: PhoneBank, options: TextOptions, seed: int) -> None:
+        self.sentences, self.bank = sentences, bank
+        room = options.seconds * FRAMES_A_SECOND / FRAMES_A_PHONE
+        self._rounds = Rounds([sentence.size for sentence in sentences], room, seed)
+        self.size = self._rounds.size
+
+    def draw(self, number: int) -> tuple[list[int], np.random.Generator]:
+        """The sentences of batch `number`, and where its random numbers come from."""
+        return self._rounds.draw(number)
 
     def __getitem__(self, number: int) -> TextBatch:
         numbers, draw = self.draw(number)
@@ -120,8 +138,8 @@ class TextBatches(Dataset[TextBatch]):
         )
 
 
-def _cuts(sizes: npt.NDArray[np.int64], room: float) -> list[int]:
-    """Where batches of sorted `sizes` begin, each of at most `room` phones, padding included."""
+def _cuts(sizes: npt.NDArray[Any], room: float) -> list[int]:
+    """Where batches of sorted `sizes` begin, each of at most `room` together, padding included."""
     cuts = [0]
     for index, size in enumerate(sizes.tolist()):
         if index > cuts[-1] and size * (index - cuts[-1] + 1) > room:
