@@ -44,6 +44,13 @@ def describe(recognizer: Recognizer) -> str:
     rows.append(f"language model: {'on' if decoder.search.speaks else 'off: none was given'}")
     for name in NEEDS:
         on = getattr(decoder.options, name) is not None
-        why = "the model has no phone head" if name != "adapter" else "adapters are of asrbias' own models"
-        rows.append(f"{NAMES[name]}: " + ("on" if on else f"off: {why}" if foreign else "off: not in the options"))
+        why = _why_off(model, name) if isinstance(model, ForeignModel) else "not in the options"
+        rows.append(f"{NAMES[name]}: " + ("on" if on else f"off: {why}"))
     return "\n".join(rows)
+
+
+def _why_off(model: ForeignModel, name: str) -> str:
+    """Why a technique is off that the model does not serve."""
+    if name != "adapter":
+        return "the model has no phone head"
+    return "the model shows nothing but posteriors" if model.inside is None else "none was given"

@@ -6,8 +6,8 @@
     recognizer = asrbias.Recognizer(my_callable, labels=["<pad>", "|", "E", ...])
 
 What needs only posteriors works on all of them: the search with a list, the language model, long recordings, streams.
-What reads the phone head (rescoring by sounds, pronunciation lookup, verification) or an adapter is off;
-`Recognizer.describe()` says so.
+What reads the phone head (rescoring by sounds, pronunciation lookup, verification) is off; an adapter is on where one
+was trained for a torch model and is given. `Recognizer.describe()` says so.
 """
 
 from __future__ import annotations
@@ -20,12 +20,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from asrbias.adapting import AdapterOptions
 from asrbias.audio import Samples
+from asrbias.decode_options import DecodeOptions
 from asrbias.errors import reason
 from asrbias.joint_options import JointOptions
 from asrbias.phrases import LabelsError, Spelling, check_labels
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
+    from asrbias.adapter import ContextualAdapter
+    from asrbias.foreign_torch import TorchInside
     from asrbias.model import Model
 
 BLANKS = ("<blank>", "<blk>", "<pad>", "[PAD]", "<b>", "<eps>", "-", "_", "")  # what blanks are called
@@ -60,12 +66,11 @@ class ForeignModel:
         sample_rate: Hz.
         seconds_per_frame: None: measured on silence.
         name: for messages.
+        inside: what an adapter reads of it and writes through; None: nothing. `forward` gives its logits.
     Raises:
         LabelsError: no labels, duplicates, or no blank among them.
         ForeignModelError: `forward` does not give what it must.
     """
-
-    adapter = None
 
     def __init__(
         self,
@@ -76,11 +81,14 @@ class ForeignModel:
         sample_rate: int = 16_000,
         seconds_per_frame: float | None = None,
         name: str = "the model",
+        inside: TorchInside | None = None,
     ) -> None:
         if not callable(forward):
             raise TypeError(f"The model is {type(forward).__name__}; give a function of samples, or a model to load.")
         check_labels(labels, blank)
         self.name, self.sample_rate, self._forward = name, sample_rate, forward
+        self.inside = inside
+        self.adapter: ContextualAdapter | None = None  # foreign_adapting.use_adapter
         self.vocabulary = Labels(tuple(labels), find_blank(labels) if blank is None else int(blank))
         self.seconds_per_frame = seconds_per_frame or self._measure()
         spelling = Spelling.of(labels, self.vocabulary.blank)
@@ -91,7 +99,24 @@ class ForeignModel:
         try:
             given = self._forward(samples)
         except Exception as error:  # whatever somebody else's code raises
-            raise ForeignModelError(f"{self.name} failed on {len(samples)} samples ({reason(error)}).") from error
+            raise self._failed(samples, error) from error
+        return self._normalised(given)
+
+    def heard(self, samples: Samples) -> tuple[npt.NDArray[np.float32], tuple[Tensor, ...]]:
+        """samples [S] -> the same, and where it has an adapter the hidden states [T, D] that this reads."""
+        if self.adapter is None or self.inside is None:
+            return self.log_probs(samples), ()
+        try:
+            given, levels = self.inside.heard(samples)
+        except Exception as error:
+            raise self._failed(samples, error) from error
+        return self._normalised(given), levels
+
+    def _failed(self, samples: Samples, error: Exception) -> ForeignModelError:
+        return ForeignModelError(f"{self.name} failed on {len(samples)} samples ({reason(error)}).")
+
+    def _normalised(self, given: Any) -> npt.NDArray[np.float32]:
+        """What the function gave -> [T, V], checked."""
         if hasattr(given, "detach"):
             given = given.detach().float().cpu().numpy()
         matrix = np.asarray(given)
@@ -155,12 +180,15 @@ def foreign(model: Any, labels: Sequence[str] | None, blank: int | None, sample_
     return ForeignModel(model, labels, blank=blank, sample_rate=sample_rate, name="the model")
 
 
-def servable(options: Any) -> tuple[Any, tuple[str, ...]]:
-    """The options without what a foreign model cannot serve, and what that was."""
+def servable(options: Any, model: ForeignModel) -> tuple[Any, tuple[str, ...]]:
+    """The options without what a foreign model cannot serve, and what that was; its adapter is on."""
+    if isinstance(options, DecodeOptions) and model.adapter is not None:
+        options = JointOptions(decode=options)
     if not isinstance(options, JointOptions):
         return options, ()
-    off = tuple(name for name in NEEDS if getattr(options, name) is not None)
-    return replace(options, rescore=None, lookup=None, verify=None, adapter=None), off
+    adapter = (options.adapter or AdapterOptions()) if model.adapter is not None else None
+    made = replace(options, rescore=None, lookup=None, verify=None, adapter=adapter)
+    return made, tuple(name for name in NEEDS if getattr(options, name) is not None and getattr(made, name) is None)
 
 
 def load_foreign(name: str, device: str) -> ForeignModel:

@@ -39,7 +39,8 @@ def load_hf(name: str, device: str = "cpu") -> ForeignModel:
             f"hf:{name} cannot be loaded ({reason(error)}); give a folder or a hub name with a CTC model's config, "
             "model.safetensors, tokenizer and feature extractor."
         ) from error
-    return _wrapped(model.to(device).eval(), hearing, tokens, device, f"hf:{name}")
+    # In float32, whatever the file has: what the feature extractor gives is.
+    return _wrapped(model.to(device).float().eval(), hearing, tokens, device, f"hf:{name}")
 
 
 def _tokenizer(transformers: Any, name: str, offline: dict[str, bool]) -> Any:
@@ -57,6 +58,8 @@ def _tokenizer(transformers: Any, name: str, offline: dict[str, bool]) -> Any:
 def _wrapped(model: Any, hearing: Any, tokens: Any, device: str, name: str) -> ForeignModel:
     import torch
 
+    from asrbias.foreign_torch import TorchInside
+
     blank = model.config.pad_token_id
     if blank is None:
         raise ForeignModelError(f"{name} has no pad_token_id in its config, and so no blank; set it.")
@@ -67,13 +70,14 @@ def _wrapped(model: Any, hearing: Any, tokens: Any, device: str, name: str) -> F
         # One recording at a time: wav2vec2-base gives other posteriors where another one's padding stands beside it.
         made = hearing(samples, sampling_rate=rate, return_tensors="pt")
         given = {key: value.to(device) for key, value in made.items() if key in takes}
-        with torch.inference_mode():
+        with torch.no_grad():
             logits: Tensor = model(**given).logits[0]
         return logits[: _frames(model, given, len(logits))]
 
     return ForeignModel(
-        forward, _labels(tokens, int(model.config.vocab_size)), blank=int(blank), sample_rate=rate, name=name
-    )
+        forward, _labels(tokens, int(model.config.vocab_size)), blank=int(blank), sample_rate=rate, name=name,
+        inside=TorchInside(model, forward, name),
+    )  # fmt: skip
 
 
 def _frames(model: Any, given: dict[str, Any], made: int) -> int:

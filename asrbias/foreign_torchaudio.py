@@ -39,11 +39,14 @@ def from_torchaudio(
     """Any torchaudio.models.Wav2Vec2Model with a CTC head (wav2vec2, HuBERT, WavLM); its blank is label 0."""
     import torch
 
+    from asrbias.foreign_torch import TorchInside
+
     module = module.to(device).eval()
 
     def forward(samples: Samples) -> Tensor:
-        with torch.inference_mode():
+        with torch.no_grad():
             emissions: Tensor = module(torch.from_numpy(samples)[None].to(device))[0][0]
         return emissions
 
-    return ForeignModel(forward, labels, blank=0, sample_rate=sample_rate, name=name)
+    inside = TorchInside(module, forward, name)
+    return ForeignModel(forward, labels, blank=0, sample_rate=sample_rate, name=name, inside=inside)

@@ -7,15 +7,19 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asrbias.adapting import AdapterOptions
 from asrbias.decoder import DecodeOptions
 from asrbias.files import read_object
-from asrbias.foreign import is_foreign, load_foreign
+from asrbias.foreign import ForeignModel, is_foreign, load_foreign
 from asrbias.joint import JointOptions
 from asrbias.lm import LanguageModel
+from asrbias.pyctcdecode_decoder import PyctcdecodeOptions
 from asrbias.recognizer import Options, RecognizeOptions, Recognizer, torch_device
 
 if TYPE_CHECKING:
     import torch
+
+    from asrbias.model import Model
 
 MODELS = Path(__file__).parent / "models"
 STARTER = "starter"
@@ -49,6 +53,7 @@ def load(
     decode: Options | str | Path | None = None,
     bias: float | None = None,
     options: RecognizeOptions | None = None,
+    adapter: str | Path | None = None,
 ) -> Recognizer:
     """A recognizer from a model folder, or from the name of a model that comes with the package ("starter").
 
@@ -57,7 +62,8 @@ def load(
     (foreign.py); what is not there yet of the first two is downloaded then. `decode` is by default what was tuned for
     the model (decode.json), or such a file, or the folder that it is in; with DecodeOptions the search alone is done,
     with PyctcdecodeOptions that of pyctcdecode. `bias`, 0 to 2, is the dial for the strength of all lists
-    (DecodeOptions.bias).
+    (DecodeOptions.bias). `adapter` is the folder of an adapter that was trained for the model (docs/adapter.md); None
+    uses the one in the model's own folder, if any.
     Raises `ModelError` if there is no such model, or it cannot be read, and `LanguageModelError` for a language model
     that cannot be.
     """
@@ -66,7 +72,12 @@ def load(
     if options is not None and not isinstance(options, RecognizeOptions):
         raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
     if is_foreign(name):
-        return _load_foreign(str(name), device=device, lm=lm, decode=decode, bias=bias, options=options)
+        made = load_foreign(str(name), str(torch_device(device)))
+        if adapter is not None:
+            from asrbias.foreign_adapting import use_adapter
+
+            use_adapter(made, Path(adapter))
+        return _foreign(made, device=device, lm=lm, decode=decode, bias=bias, options=options)
     folder = find_model(name)
     if decode is None or isinstance(decode, (str, PathLike)):
         decode = own_decode_options(folder) if decode is None else read_options(decode)
@@ -75,11 +86,25 @@ def load(
             decode = replace(decode, decode=replace(decode.decode, nbest=nbest))
     if bias is not None:
         decode = _with_bias(decode, bias)
-    return Recognizer(load_model(folder), device=device, lm=_language_model(folder, lm), decode=decode, options=options)
+    model = load_model(folder)
+    if adapter is not None:
+        decode = _with_adapter(model, Path(adapter), decode)
+    return Recognizer(model, device=device, lm=_language_model(folder, lm), decode=decode, options=options)
 
 
-def _load_foreign(
-    name: str,
+def _with_adapter(model: Model, folder: Path, options: Options | None) -> JointOptions:
+    """Gives the model that adapter; the options with it on."""
+    from asrbias.adapter_files import load_adapter
+
+    if isinstance(options, PyctcdecodeOptions):
+        raise TypeError("An adapter is no part of PyctcdecodeOptions; leave it out, or decode with JointOptions.")
+    model.adapter = load_adapter(folder, model.encoder)
+    joint = JointOptions(decode=options) if isinstance(options, DecodeOptions) else options or JointOptions()
+    return replace(joint, adapter=joint.adapter or AdapterOptions())
+
+
+def _foreign(
+    model: ForeignModel,
     *,
     device: str | torch.device,
     lm: LanguageModel | str | Path | None,
@@ -92,7 +117,6 @@ def _load_foreign(
         decode = None if decode is None else read_options(decode)
     if bias is not None:
         decode = _with_bias(decode, bias)
-    model = load_foreign(name, str(torch_device(device)))
     words = None if lm == OWN_LM else _language_model(Path(), lm)
     return Recognizer(model, device=device, lm=words, decode=decode, options=options)
 

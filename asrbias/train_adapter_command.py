@@ -1,4 +1,7 @@
-"""`asrbias train adapter`: a contextual adapter for a frozen model, from text and a bank of phone posteriors."""
+"""`asrbias train adapter`: a contextual adapter for a frozen model.
+
+From text and a bank of phone posteriors for asrbias' own models, from recordings with transcripts for those of others.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,17 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asrbias.foreign import is_foreign
+
 if TYPE_CHECKING:
     from asrbias.model import Model
+    from asrbias.training.adapterrun import AdapterRun, AdapterTrainOptions
     from asrbias.training.heard import Heard
 
 EXAMPLE = """example:
   asrbias train adapter MODEL --sentences text.txt.gz --phone-bank bank.npz --output runs/adapter \\
       --dev shards/dev.jsonl --distractors distractors.txt
+  asrbias train adapter hf:facebook/wav2vec2-base-960h --manifest train.jsonl --output runs/adapter
 
 A run that was stopped goes on when the same command is given again.
 """
@@ -33,13 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from asrbias.training.lists import ListOptions
 
     parser.description, parser.epilog = "Train a contextual adapter; the model itself stays as it is.", EXAMPLE
-    parser.add_argument("model", type=Path, help="model folder, with a bottleneck")
+    parser.add_argument("model", help="model folder, with a bottleneck; or a torch model of others (hf:, torchaudio:)")
     parser.add_argument("--output", type=Path, required=True, help="folder for adapter, checkpoint and log")
+    parser.add_argument("--sentences", type=Path, metavar="FILE", help="text, one sentence a line (.gz too)")
+    parser.add_argument("--phone-bank", type=Path, metavar="FILE", help="posteriors its sounds are made of")
     parser.add_argument(
-        "--sentences", type=Path, required=True, metavar="FILE", help="text, one sentence a line (.gz too)"
-    )
-    parser.add_argument(
-        "--phone-bank", type=Path, required=True, metavar="FILE", help="posteriors its sounds are made of"
+        "--manifest", type=Path, metavar="FILE", help="instead of both, for models of others: lines with audio and text"
     )
     parser.add_argument("--init", type=Path, metavar="FOLDER", help="an earlier adapter to start from")
     parser.add_argument("--dev", metavar="SHARDS", help="packed speech with entities, on which adapters are judged")
@@ -57,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_training(group: Any) -> None:
-    from asrbias.training.adapter import AdapterTrainOptions
+    from asrbias.training.adapterrun import AdapterTrainOptions
 
     for name in NUMBERS:
         value = getattr(AdapterTrainOptions, name)
@@ -75,34 +81,54 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     import torch
 
-    from asrbias.adapter import AdapterConfig, ContextualAdapter
-    from asrbias.adapter_files import load_adapter
-    from asrbias.loading import find_model
-    from asrbias.model import load_model
-    from asrbias.training.adapter import AdapterTrainer, AdapterTrainOptions
+    from asrbias.training.adapterrun import AdapterTrainOptions
     from asrbias.training.lists import ListOptions
-    from asrbias.training.text import TextSource
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    model = load_model(find_model(arguments.model))
-    given = {name: value for name in SIZES if (value := getattr(arguments, name)) is not None}
-    given |= {"pooled": True} if arguments.pooled else {}
-    given |= {"sounds": False} if arguments.no_sounds else {}
-    torch.manual_seed(arguments.seed)
-    if arguments.init:
-        adapter = load_adapter(arguments.init)
-    else:
-        adapter = ContextualAdapter(AdapterConfig.of(model.encoder.config, **given))
     options = AdapterTrainOptions(
         **{name: getattr(arguments, name) for name in NUMBERS},
         device=arguments.device,
         lists=ListOptions(**{name: getattr(arguments, name) for name in LISTS}),
     )
-    text = TextSource(arguments.sentences, arguments.phone_bank)
-    AdapterTrainer(model, text, arguments.output, options, adapter=adapter, dev=_dev(arguments, model)).run()
+    torch.manual_seed(arguments.seed)
+    (_of_others(arguments, options) if is_foreign(arguments.model) else _own(arguments, options)).run()
     print(f"{arguments.output} holds the adapter.")
     return 0
+
+
+def _sizes(arguments: argparse.Namespace) -> dict[str, Any]:
+    given = {name: value for name in SIZES if (value := getattr(arguments, name)) is not None}
+    given |= {"pooled": True} if arguments.pooled else {}
+    return given | ({"sounds": False} if arguments.no_sounds else {})
+
+
+def _own(arguments: argparse.Namespace, options: AdapterTrainOptions) -> AdapterRun:
+    from asrbias.adapter import AdapterConfig, ContextualAdapter
+    from asrbias.adapter_files import load_adapter
+    from asrbias.loading import find_model
+    from asrbias.model import load_model
+    from asrbias.training.adapter import AdapterTrainer
+    from asrbias.training.text import TextSource
+
+    model = load_model(find_model(arguments.model))
+    if arguments.init:
+        adapter = load_adapter(arguments.init)
+    else:
+        adapter = ContextualAdapter(AdapterConfig.of(model.encoder.config, **_sizes(arguments)))
+    text = TextSource(arguments.sentences, arguments.phone_bank)
+    return AdapterTrainer(model, text, arguments.output, options, adapter=adapter, dev=_dev(arguments, model))
+
+
+def _of_others(arguments: argparse.Namespace, options: AdapterTrainOptions) -> AdapterRun:
+    from asrbias.adapter_files import load_adapter
+    from asrbias.foreign import load_foreign
+    from asrbias.foreign_adapting import new_adapter
+    from asrbias.training.recorded import RecordedTrainer
+
+    model = load_foreign(arguments.model, arguments.device)
+    adapter = load_adapter(arguments.init) if arguments.init else new_adapter(model, **_sizes(arguments))
+    return RecordedTrainer(model, arguments.manifest, arguments.output, options, adapter=adapter)
 
 
 def _dev(arguments: argparse.Namespace, model: Model) -> Heard | None:
@@ -118,6 +144,14 @@ def _dev(arguments: argparse.Namespace, model: Model) -> Heard | None:
 
 def _check(arguments: argparse.Namespace) -> None:
     """Raise ValueError for arguments that contradict each other or are out of range."""
+    text = arguments.sentences is not None, arguments.phone_bank is not None
+    if is_foreign(arguments.model) and (arguments.manifest is None or any(text) or arguments.dev):
+        raise ValueError(
+            f"{arguments.model} learns from recordings with transcripts; give --manifest FILE, no --sentences, "
+            "--phone-bank or --dev."
+        )
+    if not is_foreign(arguments.model) and (not all(text) or arguments.manifest is not None):
+        raise ValueError("A model of asrbias' own learns from text; give --sentences and --phone-bank, no --manifest.")
     for name in (*NUMBERS, *LISTS, *SIZES, "threads"):
         value = getattr(arguments, name)
         low = value is not None and (value <= 0 if name in POSITIVE else value < 0)

@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """What `make_recognizer` reads."""
     parser.add_argument("--model", default=STARTER, metavar="NAME", help="model folder or name (default: %(default)s)")
+    parser.add_argument(
+        "--adapter", type=Path, metavar="FOLDER", help="contextual adapter of the model (default: its own, if any)"
+    )
     parser.add_argument("--lm", type=Path, metavar="FILE", help="language model (default: the model's own, if any)")
     parser.add_argument("--no-lm", action="store_true", help="use no language model, not even the model's own")
     parser.add_argument(
@@ -109,12 +112,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _fingerprint(arguments: argparse.Namespace) -> str:
     """Tells models from others that had their names: an earlier training's, an earlier language model."""
+    found, adapter = hashlib.sha256(), arguments.adapter and arguments.adapter / "adapter.safetensors"
     if is_foreign(arguments.model):
-        return hashlib.sha256(arguments.model.encode()).hexdigest()
+        found.update(arguments.model.encode() + (adapter.read_bytes() if adapter and adapter.is_file() else b""))
+        return found.hexdigest()
     folder = find_model(arguments.model)
     lm = None if arguments.no_lm else arguments.lm or find_language_model(folder)
-    found = hashlib.sha256()
-    for path in (folder / "model.safetensors", folder / "adapter.safetensors", folder / "decode.json", lm):
+    for path in (folder / "model.safetensors", adapter or folder / "adapter.safetensors", folder / "decode.json", lm):
         found.update(hashlib.sha256(path.read_bytes() if path is not None and path.is_file() else b"").digest())
     return found.hexdigest()
 
@@ -130,6 +134,7 @@ def make_recognizer(arguments: argparse.Namespace) -> Recognizer:
         device=arguments.device,
         lm=None if arguments.no_lm else arguments.lm or OWN_LM,
         decode=replace(tuned, decode=replace(tuned.decode, **given)) if given else file,
+        adapter=arguments.adapter,
     )
 
 
