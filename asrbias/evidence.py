@@ -157,7 +157,7 @@ class Evidence:
         """The evidence that needs no look at the subwords."""
         o = self._options
         pace = math.log((spot.last + 1 - spot.first) / (spot.phones * PACE))
-        worth = o.letter_weight * _letters(spot, pronounced)
+        worth = o.letter_weight * pronounced.letters[spot.entity]
         return o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * pace * pace + worth
 
     def _claim(
@@ -184,7 +184,7 @@ class Evidence:
         )
         return Claim(
             spot=spot,
-            letters=_letters(spot, pronounced),
+            letters=pronounced.letters[spot.entity],
             subwords=place.gain,
             context=context.gain,
             heard=heard,
@@ -222,22 +222,28 @@ class Evidence:
             trellis = _core.Exchange(_core.Frames(np.ascontiguousarray(log_probs), self._blank), graphs or [])
         except ValueError:  # the words are not possible here, as where the hypothesis is of other posteriors
             return {}
-        tried: list[tuple[Spot, str, int, int]] = []
+        tried: list[tuple[int, str, int, int]] = []
         swaps = []
-        for spot in spots:
+        ranges = word_ranges(hypothesis, part, spots)
+        made: dict[tuple[str, bool], list[_core.LabelGraph] | None] = {}
+        for number, (spot, some) in enumerate(zip(spots, ranges, strict=True)):
             begin = max(0, spot.first - MARGIN - part.begin)
             end = min(len(log_probs), spot.last + 1 + MARGIN - part.begin)
-            for first, last in _ranges(hypothesis, part, spot):
+            if begin >= end:
+                continue
+            for first, last in some:
+                leads = part.first + first == 0  # the first word of all needs no separator
                 for text in pronounced.texts[spot.entity]:
-                    made = self._graphs.text(text, first=part.first + first == 0)
-                    if made is not None and begin < end:
-                        tried.append((spot, text, first, last))
-                        swaps.append((first, last, made, begin, end))
-        best: dict[Spot, Place] = {}
-        for (spot, text, first, last), score in zip(tried, trellis.exchanged(swaps), strict=True):
-            if math.isfinite(score) and (spot not in best or score - trellis.score > best[spot].gain):
-                best[spot] = Place(text, part.first + first, part.first + last, score - trellis.score)
-        return best
+                    if (text, leads) not in made:
+                        made[text, leads] = self._graphs.text(text, first=leads)
+                    if (graph := made[text, leads]) is not None:
+                        tried.append((number, text, first, last))
+                        swaps.append((first, last, graph, begin, end))
+        best: dict[int, Place] = {}
+        for (number, text, first, last), score in zip(tried, trellis.exchanged(swaps), strict=True):
+            if math.isfinite(score) and (number not in best or score - trellis.score > best[number].gain):
+                best[number] = Place(text, part.first + first, part.first + last, score - trellis.score)
+        return {spots[number]: place for number, place in best.items()}
 
 
 def is_written(spot: Spot, biased: Hypothesis | None) -> bool:
@@ -249,23 +255,20 @@ def is_written(spot: Spot, biased: Hypothesis | None) -> bool:
     return any(2 * both >= min(spot.last + 1 - spot.first, word.end - word.start) for word, both in common)
 
 
-def _letters(spot: Spot, pronounced: PronouncedList) -> float:
-    longest = max(len(text.replace(" ", "")) for text in pronounced.texts[spot.entity])
-    return longest * pronounced.weights[spot.entity]
-
-
-def _ranges(hypothesis: Hypothesis, part: Stretch, spot: Spot) -> list[tuple[int, int]]:
-    """Words (counted from the stretch's first) that an entity said there may stand for; none, where both are equal.
+def word_ranges(hypothesis: Hypothesis, part: Stretch, spots: Sequence[Spot]) -> list[list[tuple[int, int]]]:
+    """For each spot, words (counted from the stretch's first) that it may stand for; none, where both are equal.
 
     Its edges are looked for among the word boundaries within MARGIN frames, and the nearest one.
     """
     words = hypothesis.words[part.first : part.last]
-    ends = [-math.inf, *(word.end for word in words)]
-    starts = [*(word.start for word in words), math.inf]
-
-    def near(frame: int) -> list[int]:
-        away = [max(0.0, end - frame, frame - start) for end, start in zip(ends, starts, strict=True)]
-        order = sorted(range(len(away)), key=away.__getitem__)[:EDGES]
-        return [n for n in order if away[n] <= MARGIN] or order[:1]
-
-    return [(i, j) for i in near(spot.first) for j in near(spot.last + 1) if i <= j]
+    ends = np.array([-math.inf, *(word.end for word in words)])
+    starts = np.array([*(word.start for word in words), math.inf])
+    frames = sorted({frame for spot in spots for frame in (spot.first, spot.last + 1)})
+    at = np.array(frames, float)[:, None]
+    away = np.maximum(0.0, np.maximum(ends - at, at - starts))  # [frames, boundaries]
+    order = np.argsort(away, axis=1, kind="stable")[:, :EDGES]
+    close = np.take_along_axis(away, order, 1) <= MARGIN
+    close[:, 0] = True
+    near = {f: [n for n, is_close in zip(*row, strict=True) if is_close]
+            for f, *row in zip(frames, order.tolist(), close.tolist(), strict=True)}  # fmt: skip
+    return [[(i, j) for i in near[one.first] for j in near[one.last + 1] if i <= j] for one in spots]

@@ -17,9 +17,11 @@ def marked(hypothesis: Hypothesis, pronounced: PronouncedList) -> Hypothesis:
     if not forms:
         return hypothesis
     words = list(hypothesis.words)
-    longest = min(len(words), pronounced.longest)
-    for size in range(longest, 0, -1):
-        for first in range(len(words) - size + 1):
+    begins = [first for first, word in enumerate(words) if word.text in pronounced.beginnings]
+    for size in range(min(len(words), pronounced.longest) if begins else 0, 0, -1):
+        for first in begins:
+            if first + size > len(words):
+                break
             run = words[first : first + size]
             entity = forms.get(" ".join(word.text for word in run))
             if entity is None or any(word.entity is not None for word in run):

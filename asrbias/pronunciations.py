@@ -171,6 +171,17 @@ class PronouncedList:
         return max((form.count(" ") + 1 for form in self.forms), default=0)
 
     @cached_property
+    def letters(self) -> dict[int, float]:
+        """By entity: letters of its longest matching form, times its weight."""
+        longest = {entity: max(len(text.replace(" ", "")) for text in texts) for entity, texts in self.texts.items()}
+        return {entity: letters * self.weights[entity] for entity, letters in longest.items()}
+
+    @cached_property
+    def beginnings(self) -> frozenset[str]:
+        """The first words of the matching forms."""
+        return frozenset(form.split(" ", 1)[0] for form in self.forms)
+
+    @cached_property
     def _rows(self) -> dict[int, list[int]]:
         """The rows of each entity."""
         found: dict[int, list[int]] = {}

@@ -11,11 +11,16 @@ from asrbias.alignment import LogProbsError
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, EvidenceError, EvidenceOptions
-from asrbias.hypothesis import Hypothesis
+from asrbias.evidence import Claim, EvidenceError, EvidenceOptions, word_ranges
+from asrbias.exchange import MARGIN
+from asrbias.hypothesis import Hypothesis, Word
 from asrbias.lookup import Lookup, accepted
-from asrbias.pronunciations import Spot
+from asrbias.marking import marked
+from asrbias.phones import PHONES
+from asrbias.pronunciations import PronouncedList, Spot
+from asrbias.stretches import Stretch
 from asrbias.variants import VariantOptions
+from asrbias.wordgraphs import PhoneGraphs
 from tests.toy_sounds import LABELS, WIDE, letters, sounds
 
 DECODER = Decoder(LABELS, options=DecodeOptions(bonus=0.0))
@@ -123,6 +128,44 @@ def test_of_overlapping_claims_the_best_is_accepted() -> None:
     claims = [claim(0, 0, 9, 1.0), claim(1, 9, 20, 3.0), claim(2, 21, 30, 0.0), claim(3, 40, 50, -0.1)]
     assert [one.spot.entity for one in accepted(claims)] == [1, 2]
     assert accepted([]) == []
+
+
+def said(text: str, ends: list[float]) -> Hypothesis:
+    """Words that end at these frames, each of 5 frames at most."""
+    words = tuple(
+        Word(text=word, start=max(end - 5.0, before), end=end, confidence=0.5)
+        for word, before, end in zip(text.split(), [0.0, *ends], ends, strict=False)
+    )
+    return Hypothesis(text=text, tokens=(), score=0, acoustic=0, bias=0, lm=0, words=words, frames=())
+
+
+def test_an_entity_may_stand_for_words_whose_edges_are_near() -> None:
+    random = np.random.default_rng(0)
+    for count in (0, 1, 7):
+        ends = np.cumsum(random.integers(2, 20, count)).tolist()
+        hypothesis = said(" ".join("abcdefg"[:count]), [float(end) for end in ends])
+        spots = [claim(0, int(first), int(first) + 6, 0.0).spot for first in random.integers(0, 100, 30)]
+        found = word_ranges(hypothesis, Stretch(0, count, 0, 200), spots)
+        for spot, ranges in zip(spots, found, strict=True):
+            near = []
+            for frame in (spot.first, spot.last + 1):
+                left = [-np.inf, *(word.end for word in hypothesis.words)]
+                right = [*(word.start for word in hypothesis.words), np.inf]
+                away = [max(0.0, a - frame, frame - b) for a, b in zip(left, right, strict=True)]
+                order = sorted(range(count + 1), key=lambda n: away[n])[:3]
+                near.append([n for n in order if away[n] <= MARGIN] or order[:1])
+            assert ranges == [(i, j) for i in near[0] for j in near[1] if i <= j]
+
+
+def test_listed_phrases_that_are_there_are_marked() -> None:
+    listed = EntityList(["new york", "york", "paris"])
+    pronounced = PronouncedList.of(listed, listed.forms(), PhoneGraphs(PHONES))
+    found = marked(said("in new york new and york paris", [9.0 * n for n in range(1, 8)]), pronounced)
+    assert [(word.entity, word.entity_span) for word in found.words] == [
+        (None, None), (0, (1, 2)), (0, (1, 2)), (None, None), (None, None), (1, (5, 5)), (2, (6, 6)),
+    ]  # fmt: skip
+    plain = said("nothing of it", [9.0, 18.0, 27.0])
+    assert marked(plain, pronounced) is plain
 
 
 def test_other_pronunciations_are_found_too() -> None:
