@@ -9,6 +9,7 @@ Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
 # first and last token, row of the phrase or -1, first and last word of that phrase
 WordRow = tuple[int, int, int, int, int]
 # tokens, (first, last) frame a token, best log probability a token, acoustic, bias, lm, words
@@ -141,3 +142,22 @@ class LabelTree:
     def spot(
         self, log_probs: Float32, blank: int, cost: float, slack: float, keep: int
     ) -> list[tuple[int, int, int, float]]: ...
+
+# --- the shortlist and the adapter's attention (native/adapter_bindings.cpp) ---
+
+def fit_sequences(
+    stay: Float32, move: Float32, floor: float, passing: float, first: float,
+    labels: Int32, offsets: Int32, rows: Int32, scores: Float32,
+) -> None: ...  # fmt: skip
+
+class PhoneGrams:
+    def __init__(self, labels: Int32, offsets: Int32, phones: int) -> None: ...
+    @property
+    def nbytes(self) -> int: ...
+    def scores(self, odds: Float32, presence: Float32, insertion: float, scores: Float32) -> None: ...
+
+def attend(
+    keys: Float32, query: Float32, nothing: Float32, written: Float32, heard: Float32, values: Float32, sizes: Int64,
+    nats: Float32, covered: Float32, votes: Float32, caution: float, least: float,
+    highest: float, early: float, usual: float, around: int, bias: Float32, attention: Float32,
+) -> None: ...  # fmt: skip

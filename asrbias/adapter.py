@@ -26,7 +26,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput
+from asrbias.attending import attend, attends_here
+from asrbias.encoder import Encoder, EncoderConfig, EncoderOutput, over_frames
 from asrbias.soundmatch import SoundMatch, coverage, written
 
 NO_BIAS = 0  # column of <no-bias> in the attention
@@ -172,8 +173,7 @@ class QueryLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x [B, T, A], mask [B, T, 1] of valid frames -> [B, T, A]."""
         inner = F.glu(self.inner(self.norm(x)), -1) * mask
-        mixed = self.depthwise(inner.transpose(1, 2)).transpose(1, 2)
-        return x + self.out(F.silu(mixed))  # type: ignore[no-any-return]
+        return x + self.out(F.silu(over_frames(self.depthwise, inner)))  # type: ignore[no-any-return]
 
 
 class ContextualAdapter(nn.Module):
@@ -261,8 +261,12 @@ class ContextualAdapter(nn.Module):
         if not len(embedded):
             return Told(last, last.new_ones(*last.shape[:2], 1))
         query = self._query(hidden, lengths)
-        fit = self.match.fit(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
-        bias, attention = self._attend(self.query(query), embedded, visible, fit, caution, least, forced)
+        asked = self.query(query)
+        if visible is None and forced is None and attends_here(asked):
+            bias, attention = attend(self, asked, embedded, phones, caution, least)
+        else:
+            fit = self.match.fit(phones, embedded.sounds) if phones is not None and embedded.sounds.shape[1] else None
+            bias, attention = self._attend(asked, embedded, visible, fit, caution, least, forced)
         gated = bias * (2 * torch.sigmoid(self.gate(query)))
         return Told(last + strength * self.out(gated), attention)
 

@@ -243,8 +243,8 @@ class Adapting:
                     self._embedded_rows = {}
                 self._embedded_rows.update({row: known[row] for row in missing})
         keys, values, sounds = (torch.cat(some) for some in zip(*(known[row] for row in rows), strict=True))
-        sizes_of = torch.tensor([len(known[row][0]) for row in rows], device=keys.device)
-        return Embedded(keys, values, sounds, sizes_of)
+        labels = [1] * len(rows) if self.adapter.config.pooled else [len(row) for row in rows]
+        return Embedded(keys, values, sounds, torch.tensor(labels, device=keys.device))
 
 
 def _joined(parts: Sequence[tuple[Adapted, int, int]]) -> Adapted:
@@ -262,5 +262,7 @@ def _joined(parts: Sequence[tuple[Adapted, int, int]]) -> Adapted:
 
 def _by_entity(attention: Matrix, counts: Sequence[int]) -> Matrix:
     """attention [T, 1+forms] -> [T, 1+K]: an entity's is the sum over its forms."""
+    if len(counts) == attention.shape[1] - 1:
+        return attention
     begins = np.concatenate([[0], 1 + np.cumsum([0, *counts[:-1]])]) if counts else np.zeros(1)
     return np.add.reduceat(attention, begins.astype(np.int64), axis=1).astype(np.float32)

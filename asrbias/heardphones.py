@@ -1,8 +1,8 @@
 """What a phone head heard of an utterance, and how well phone sequences fit in somewhere.
 
     heard = heard_phones(phone_log_probs, background, temperature=0.9, floor=0.06, smoothing=0.01, blunt=0.5)
-    fit_runs(heard, labels, inner, insertion=-4.0, deletion=-4.0)       # many sequences at once, in a few flat arrays
-    fit_frames(heard, labels, inner, deletion=-4.0)
+    fit_runs(heard, sequences, rows, insertion=-4.0, deletion=-4.0)     # [M] nats, in native code (soundfit.cpp)
+    fit_frames(heard, sequences, rows, deletion=-4.0)
 
 CTC posteriors are mostly blank. Frames in which some phone has a probability are joined to runs of the same best
 phone; a run is what may have been one phone. Its evidence for phone a is log P(a | run) - b log P(a): log odds, so that
@@ -21,6 +21,7 @@ from asrbias.alignment import LogProbsError
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.intp]
+Places = npt.NDArray[np.int32]
 LOWEST = -1e3  # nats; what cannot be, but finite
 HIGHEST = 1e-3  # half precision may round a log probability up to a little above 0
 
@@ -72,58 +73,61 @@ def heard_phones(
     return Heard(odds.astype(np.float32), np.maximum.reduceat(weight, starts).astype(np.float32), frame)
 
 
-def fit_runs(heard: Heard, labels: Ints, inner: Floats, *, insertion: float, deletion: float) -> Floats:
-    """For each phone of each sequence, how well the sequence up to it fits in anywhere: the best score, nats. [K]
+@dataclass(frozen=True, eq=False)
+class PhoneSequences:
+    """R sequences of phones counted from 0, one after the other."""
 
-    The sequences lie one after the other in `labels`. A score is the sum of the odds of matched runs, of `insertion`
-    times their presence for runs passed over, and of `deletion` for phones passed over, less `deletion` for each phone
-    up to it: taken so, passing over a phone costs nothing and 0 is the score of having heard none of them. (So a step
-    for all sequences is a few operations on flat arrays; of two phones passed over, the second counts a run later.)
+    labels: Places  # [K]
+    offsets: Places  # [R + 1] where each begins, and K at the end
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> Places:
+        """[R] phones of each."""
+        return np.diff(self.offsets)
+
+    @property
+    def nbytes(self) -> int:
+        return self.labels.nbytes + self.offsets.nbytes
+
+
+def fit_runs(heard: Heard, sequences: PhoneSequences, rows: Ints, *, insertion: float, deletion: float) -> Floats:
+    """How well each of some sequences fits in anywhere: the best score, nats. [M]
+
+    A score is the sum of the odds of matched runs, of `insertion` times their presence for runs passed over, and of
+    `deletion` for phones passed over. (Of two phones passed over one after the other, the second counts a run later.)
 
     Args:
-        labels: [K] phones counted from 0. inner: [K] 0 where a sequence begins, else 1.
+        rows: [M] which sequences.
         insertion: nats for a run of presence 1 that is passed over, at most 0. deletion: nats a phone, at most 0.
     """
-    gains = heard.odds - np.float32(deletion)
-    passed = np.float32(insertion) * heard.presence
-    best: Floats = np.zeros(len(labels), np.float32)
-    state, before, match = best.copy(), best.copy(), best.copy()
-    if not len(labels):
-        return best
-    for gain, cost in zip(gains, passed, strict=True):
-        np.multiply(state[:-1], inner[1:], out=before[1:])
-        np.take(gain, labels, out=match, mode="clip")  # "raise" would copy
-        match += before
-        state += cost
-        np.maximum(state, match, out=state)
-        np.maximum(state, 0.0, out=state)
-        np.multiply(state[:-1], inner[1:], out=before[1:])
-        np.maximum(state, before, out=state)
-        np.maximum(best, state, out=best)
-    return best
+    # less `deletion` for each phone up to it, so that passing over one costs nothing and having heard none scores 0
+    move = heard.odds - np.float32(deletion)
+    stay = np.float32(insertion) * heard.presence[:, None]
+    scores = _fit(stay, move, sequences, rows, floor=0.0, passing=0.0, first=0.0)
+    scores += np.float32(deletion) * sequences.lengths[rows].astype(np.float32)
+    return scores
 
 
-def fit_frames(heard: Heard, labels: Ints, inner: Floats, *, deletion: float) -> Floats:
-    """As `fit_runs`, by the best path through the frames: what it falls short of their best labels, nats. [K]
+def fit_frames(heard: Heard, sequences: PhoneSequences, rows: Ints, *, deletion: float) -> Floats:
+    """As `fit_runs`, by the best path through the frames: what it falls short of their best labels, nats. [M]
 
     Each frame is the next phone, or the same phone or the blank after it; or a phone is passed over for `deletion`.
     Two equal phones need no blank between.
     """
-    best: Floats = np.full(len(labels), LOWEST, np.float32)
-    state, before, match = best.copy(), np.zeros_like(best), np.zeros_like(best)
-    if not len(labels):
-        return best
-    columns = labels + 1
-    for moved in heard.frames:
-        np.multiply(state[:-1], inner[1:], out=before[1:])
-        np.take(moved, columns, out=match, mode="clip")
-        match += before
-        np.take(np.maximum(moved, moved[0]), columns, out=before, mode="clip")
-        state += before
-        np.maximum(state, match, out=state)
-        np.multiply(state[:-1], inner[1:], out=before[1:])
-        before[0] = 0.0
-        np.add(before, np.float32(deletion), out=match)
-        np.maximum(state, match, out=state)
-        np.maximum(best, state, out=best)
-    return best
+    move = np.ascontiguousarray(heard.frames[:, 1:])
+    stay = np.maximum(move, heard.frames[:, :1])
+    return _fit(stay, move, sequences, rows, floor=2 * LOWEST, passing=deletion, first=LOWEST)
+
+
+def _fit(
+    stay: Floats, move: Floats, sequences: PhoneSequences, rows: Ints, *, floor: float, passing: float, first: float
+) -> Floats:
+    from asrbias import _core
+
+    scores: Floats = np.empty(len(rows), np.float32)
+    chosen = np.ascontiguousarray(rows, np.int32)
+    _core.fit_sequences(stay, move, floor, passing, first, sequences.labels, sequences.offsets, chosen, scores)
+    return scores

@@ -4,7 +4,7 @@
     index.choose(phone_log_probs, most=100)             # positions in the EntityList, best first
 
 1. The phone posteriors are cut down to what may have been phones, with the odds of each (heardphones.py).
-2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (phonegrams.py).
+2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (PhoneGrams, soundfit.hpp).
 3. These are aligned to what was heard, phones left out and put in allowed, and the best `finalists` once more to
    the frames; an entity is as good as its best pronunciation.
 
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from asrbias import _core
 from asrbias.alignment import as_matrix
 from asrbias.entities import Entity, EntityList
 from asrbias.g2g import phone_rarity
-from asrbias.heardphones import Floats, Heard, Ints, fit_frames, fit_runs, heard_phones
-from asrbias.phonegrams import PhoneGrams
+from asrbias.heardphones import Floats, Heard, Ints, PhoneSequences, fit_frames, fit_runs, heard_phones
 from asrbias.phones import PHONES
 from asrbias.pronunciations import PronouncedList
 from asrbias.wordgraphs import PhoneGraphs
@@ -87,16 +87,17 @@ class ShortlistIndex:
         rare = phone_rarity()
         self._rarity: Floats = np.array([rare.get(phone, UNKNOWN_PHONE) for phone in phones], np.float32)
         self._owner: Ints = np.array([n for n, _ in rows], np.intp)
-        self._labels: Ints = np.array([label - 1 for _, labels in rows for label in labels], np.intp)
-        self._lengths: Ints = np.array([len(labels) for _, labels in rows], np.intp)
-        self._starts: Ints = np.cumsum(self._lengths) - self._lengths
-        if len(self._labels) and int(self._labels.max()) >= len(phones):
+        ends = np.cumsum([0, *(len(labels) for _, labels in rows)])
+        said = np.array([label - 1 for _, labels in rows for label in labels], np.int32)
+        if len(said) and int(said.max()) >= len(phones):
             raise ShortlistError(
-                f"The list's pronunciations hold label {int(self._labels.max()) + 1}, the phone head has "
+                f"The list's pronunciations hold label {int(said.max()) + 1}, the phone head has "
                 f"{len(phones)} phones; give the phones that the list was pronounced with."
             )
+        self._said = PhoneSequences(said, ends.astype(np.int32))
+        self._rareness: Floats = np.add.reduceat(self._rarity[said], ends[:-1]) if len(rows) else self._rarity[:0]
         long = len(rows) > options.candidates
-        self._grams = PhoneGrams(self._labels, self._starts, len(phones)) if long else None
+        self._grams = _core.PhoneGrams(said, self._said.offsets, len(phones)) if long else None
 
     @classmethod
     def of(
@@ -127,8 +128,8 @@ class ShortlistIndex:
     @property
     def nbytes(self) -> int:
         """Memory of its arrays, bytes."""
-        arrays = (self._owner, self._labels, self._lengths, self._starts)
-        return sum(array.nbytes for array in arrays) + (self._grams.nbytes if self._grams else 0)
+        arrays = self._said.nbytes + self._owner.nbytes + self._rareness.nbytes
+        return arrays + (self._grams.nbytes if self._grams else 0)
 
     def choose(self, phone_log_probs: Any, *, most: int = 100, text: str = "") -> tuple[int, ...]:
         """The entities that may be spoken here: positions in the EntityList, best first, at most `most`.
@@ -162,38 +163,32 @@ class ShortlistIndex:
         o, rows = self.options, np.arange(len(self._owner))
         count, finalists = max(o.candidates, 4 * most), max(o.finalists, 2 * most)
         if self._grams is not None:
-            rows = _best(self._grams.scores(heard, insertion=o.insertion), rows, count)
-        labels, inner, ends = self._flat(rows)
-        lengths = self._lengths[rows].astype(np.float32)
-        scores = fit_runs(heard, labels, inner, insertion=o.insertion, deletion=o.deletion)[ends]
-        scores += np.float32(o.deletion) * lengths
+            rows = _best(self._sieved(heard), rows, count)
+        scores = fit_runs(heard, self._said, rows, insertion=o.insertion, deletion=o.deletion)
         best = self._by_entity(rows, scores)
         known = np.flatnonzero(best > -np.inf)
         finalist = np.zeros(len(best), bool)
         finalist[_best(best[known], known, finalists)] = True
         keep = finalist[self._owner[rows]]
         rows, scores = rows[keep], scores[keep]
-        labels, inner, ends = self._flat(rows)
-        scores += fit_frames(heard, labels, inner, deletion=o.deletion)[ends]
-        scores += np.float32(o.rarity) * np.add.reduceat(self._rarity[labels], ends - self._lengths[rows] + 1)
+        scores += fit_frames(heard, self._said, rows, deletion=o.deletion)
+        scores += np.float32(o.rarity) * self._rareness[rows]
         best, known = self._by_entity(rows, scores), np.flatnonzero(finalist)
         order: list[int] = known[np.argsort(-best[known], kind="stable")[:most]].tolist()
         return order
+
+    def _sieved(self, heard: Heard) -> Floats:
+        """The evidence for each pronunciation by the trigrams that were heard, [R]."""
+        assert self._grams is not None
+        scores: Floats = np.empty(len(self._owner), np.float32)
+        self._grams.scores(heard.odds, heard.presence, self.options.insertion, scores)
+        return scores
 
     def _by_entity(self, rows: Ints, scores: Floats) -> Floats:
         """The best of each entity's pronunciations, -inf for one of which none is there."""
         best: Floats = np.full(len(self.positions), -np.inf, np.float32)
         np.maximum.at(best, self._owner[rows], scores)
         return best
-
-    def _flat(self, rows: Ints) -> tuple[Ints, Floats, Ints]:
-        """Pronunciations one after the other: labels [K], 0 where one begins and 1 elsewhere [K], their last places."""
-        lengths = self._lengths[rows]
-        ends = np.cumsum(lengths)
-        labels = self._labels[np.repeat(self._starts[rows] - ends + lengths, lengths) + np.arange(lengths.sum())]
-        inner: Floats = np.ones(len(labels), np.float32)
-        inner[ends - lengths] = 0.0
-        return labels, inner, ends - 1
 
     def _by_spelling(self, text: str) -> list[int]:
         """Entities without pronunciation, those that look most like the text first."""

@@ -15,6 +15,7 @@
 #include <system_error>
 #include <thread>
 
+#include "adapter_bindings.hpp"
 #include "alignment.hpp"
 #include "automaton.hpp"
 #include "decoding.hpp"
@@ -127,6 +128,7 @@ NB_MODULE(_core, m) {
     nb::set_leak_warnings(false);  // a model that somebody keeps until the interpreter ends is no leak to tell users of
     bind_ngram(m);
     bind_phones(m);
+    bind_adapter(m);
     nb::class_<Vocabulary>(m, "Vocabulary")
         .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank) {
             std::vector<std::u32string> labels;

@@ -42,10 +42,10 @@ def encoder() -> Encoder:
     return Encoder(CONFIG).eval()
 
 
-def make(loud: bool = True, **sizes: bool) -> ContextualAdapter:
+def make(loud: bool = True, **sizes: int) -> ContextualAdapter:
     """An adapter that has learnt something (`loud`), or a fresh one."""
     torch.manual_seed(1)
-    adapter = ContextualAdapter(AdapterConfig.of(CONFIG, dim=16, heads=2, **sizes)).eval()
+    adapter = ContextualAdapter(AdapterConfig.of(CONFIG, **{"dim": 16, "heads": 2, **sizes})).eval()
     if loud:
         torch.nn.init.normal_(adapter.out.weight)
         torch.nn.init.normal_(adapter.no_bias)
@@ -93,6 +93,31 @@ def test_attention_is_shared_out(encoder: Encoder, pooled: bool) -> None:
     told = adapter(hidden, lengths, adapter.embed(rows("bob", "ann", "kit kat")))
     assert told.attention.shape == (2, 12, 4) and torch.allclose(told.attention.sum(-1), torch.ones(2, 12), atol=1e-5)
     assert not torch.allclose(told.hidden, hidden[-1])
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, {"sounds": False}, {"pooled": True}, {"votes": 0}, {"heads": 4}],
+    ids=["all", "no sounds", "pooled", "no votes", "four heads"],
+)
+@pytest.mark.parametrize("frames", [1, 40, 230], ids=lambda n: f"{n} frames")
+def test_native_attention_is_that_of_torch(encoder: Encoder, sizes: dict[str, int], frames: int) -> None:
+    """One utterance goes through torch with gradients, through native/attend.cpp without."""
+    adapter = make(**sizes)
+    for parameter in ("votes", "covered", "threshold"):
+        if hasattr(adapter, parameter):
+            torch.nn.init.normal_(getattr(adapter, parameter), std=0.3)
+    hidden, lengths = hear(encoder, (frames,))
+    phones = torch.randn(1, frames, 40, generator=torch.Generator().manual_seed(4)).mul(3).log_softmax(-1)
+    embedded = adapter.embed(rows("bob", "ann", "kit kat", "lee tom", "kat"))
+    for settings in ({}, {"caution": 1.5, "least": 0.3, "strength": 2.0}, {"least": 0.01}):
+        expected = adapter(hidden, lengths, embedded, phones=phones, **settings)
+        assert expected.hidden.requires_grad
+        with torch.inference_mode():
+            told = adapter(hidden, lengths, embedded, phones=phones, **settings)
+        assert torch.allclose(told.attention, expected.attention, atol=1e-5)
+        assert torch.allclose(told.hidden, expected.hidden, atol=1e-4)
+        assert float((1 - told.attention[..., 0]).max()) > 0.05  # so that there is something to be compared
 
 
 def test_neither_the_order_of_a_list_nor_padding_matters(encoder: Encoder) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asrbias.encoder import Encoder, EncoderConfig, LockedDropout, attend
+from asrbias.encoder import Encoder, EncoderConfig, LockedDropout, attend, over_frames
 from asrbias.features import LogMel
 from asrbias.model import Model, ModelError, load_model, save_model
 from asrbias.tokens import Vocabulary
@@ -44,6 +44,12 @@ def test_padded_batch_equals_each_alone(conditioning: bool) -> None:
                 strict=True,
             ):
                 torch.testing.assert_close(whole[row, :frames], single[0, :frames], atol=1e-4, rtol=1e-4)
+
+
+def test_a_convolution_over_frames_is_torchs() -> None:
+    convolution = torch.nn.Conv1d(12, 12, 5, padding=2, groups=12)
+    x = torch.randn(3, 17, 12)
+    assert torch.allclose(over_frames(convolution, x), convolution(x.transpose(1, 2)).transpose(1, 2), atol=1e-6)
 
 
 def test_frames_last_forty_milliseconds() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 
+from asrbias._core import PhoneGrams
 from asrbias.alignment import LogProbsError, LogProbsTypeError
 from asrbias.entities import Entity, EntityList
-from asrbias.heardphones import fit_frames, fit_runs, heard_phones
-from asrbias.phonegrams import PhoneGrams
+from asrbias.heardphones import Heard, PhoneSequences, fit_frames, fit_runs, heard_phones
 from asrbias.phones import PHONES
 from asrbias.pronunciations import PronouncedList
 from asrbias.shortlist import ShortlistError, ShortlistIndex, ShortlistOptions
@@ -112,6 +113,12 @@ def test_entities_that_are_not_looked_for_are_not_chosen() -> None:
     assert index.choose(sounds("zurich")) == (1,) and len(index) == 1
 
 
+def sequences(*labels: Sequence[int]) -> PhoneSequences:
+    """Of phones counted from 0."""
+    flat = np.array([label for one in labels for label in one], np.int32)
+    return PhoneSequences(flat, np.cumsum([0, *map(len, labels)]).astype(np.int32))
+
+
 def test_a_fit_is_the_sum_that_it_is_said_to_be() -> None:
     background = np.full(39, -3.0, np.float32)
     log_probs = np.full((6, 40), -8.0, np.float32)
@@ -122,9 +129,7 @@ def test_a_fit_is_the_sum_that_it_is_said_to_be() -> None:
     assert heard.presence == pytest.approx(1, abs=0.01)
 
     def score(*labels: int) -> float:
-        inner = np.array([0.0, *[1.0] * (len(labels) - 1)], np.float32)
-        best = fit_runs(heard, np.array(labels), inner, insertion=-1.0, deletion=-2.0)
-        return float(best[-1]) - 2.0 * len(labels)
+        return float(fit_runs(heard, sequences(labels), np.arange(1), insertion=-1.0, deletion=-2.0)[0])
 
     one, two, three = (float(heard.odds[n, n]) for n in range(3))
     assert score(0, 1, 2) == pytest.approx(one + two + three, abs=1e-3)
@@ -145,8 +150,7 @@ def test_a_fit_to_the_frames_is_the_best_path() -> None:
     short = 0.5 * float(np.log(0.3 / 0.7))  # of a second best label
 
     def score(*labels: int) -> float:
-        inner = np.array([0.0, *[1.0] * (len(labels) - 1)], np.float32)
-        return float(fit_frames(heard, np.array(labels), inner, deletion=-2.0)[-1])
+        return float(fit_frames(heard, sequences(labels), np.arange(1), deletion=-2.0)[0])
 
     assert score(0) == score(0, 1) == score(0, 1, 2) == pytest.approx(0, abs=1e-3)
     assert score(2, 0, 1, 2) == pytest.approx(short, abs=1e-3)  # the first frame is the third phone instead
@@ -155,14 +159,53 @@ def test_a_fit_to_the_frames_is_the_best_path() -> None:
     assert score(7) == pytest.approx(-2.0, abs=1e-3)
 
 
+def plain_fit(heard: Heard, labels: list[int], insertion: float, deletion: float) -> tuple[float, float]:
+    """What fit_runs and fit_frames give for one sequence, a cell after the other."""
+    runs, best_run = [0.0] * len(labels), 0.0
+    for odds, presence in zip(heard.odds.tolist(), heard.presence.tolist(), strict=True):
+        moved = [
+            max(runs[k] + insertion * presence, (runs[k - 1] if k else 0.0) + odds[label] - deletion, 0.0)
+            for k, label in enumerate(labels)
+        ]
+        runs = [max(moved[k], moved[k - 1] if k else 0.0) for k in range(len(labels))]
+        best_run = max(best_run, runs[-1])
+    frames, best_frame = [-1e3] * len(labels), -1e3
+    for row in heard.frames.tolist():
+        moved = [
+            max(frames[k] + max(row[label + 1], row[0]), (frames[k - 1] if k else 0.0) + row[label + 1])
+            for k, label in enumerate(labels)
+        ]
+        frames = [max(moved[k], (moved[k - 1] if k else 0.0) + deletion) for k in range(len(labels))]
+        best_frame = max(best_frame, frames[-1])
+    return best_run + deletion * len(labels), best_frame
+
+
+def test_flat_arrays_give_what_one_sequence_at_a_time_gives() -> None:
+    """Sequences of many lengths, more than fit into one block of the native code."""
+    random = np.random.default_rng(3)
+    logits = random.normal(0, 3, (50, 40)).astype(np.float32)
+    log_probs = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    background = np.full(39, -3.0, np.float32)
+    heard = heard_phones(log_probs, background, temperature=0.9, floor=0.06, smoothing=0.01, blunt=0.5)
+    made = [random.integers(0, 39, length).tolist() for length in [*random.integers(1, 15, 300), 1500]]
+    rows = np.array([5, 300, 0, *range(20, 290)])
+    runs = fit_runs(heard, sequences(*made), rows, insertion=-1.5, deletion=-2.0)
+    frames = fit_frames(heard, sequences(*made), rows, deletion=-2.0)
+    expected = [plain_fit(heard, made[row], -1.5, -2.0) for row in rows[:40]]
+    assert runs[:40] == pytest.approx([one for one, _ in expected], abs=2e-2)
+    assert frames[:40] == pytest.approx([other for _, other in expected], abs=2e-2)
+    alone = fit_runs(heard, sequences(made[289]), np.arange(1), insertion=-1.5, deletion=-2.0)
+    assert runs[-1] == alone[0]
+
+
 def test_trigrams_are_those_of_the_sequences() -> None:
     log_probs = sounds("healey", 0.9)
     background = np.full(39, -3.0, np.float32)
     heard = heard_phones(log_probs, background, temperature=1.0, floor=0.1, smoothing=0.01, blunt=0.5)
     said = [PHONES.index(phone) for phone in ("HH", "IY", "L", "IY")]
-    labels = np.array([*said, *said[:2], said[0], *reversed(said)])
-    grams = PhoneGrams(labels, np.array([0, 4, 6, 7]), 39)
-    scores = grams.scores(heard, insertion=-4.0)
+    listed = sequences(said, said[:2], said[:1], said[::-1])
+    scores = np.empty(4, np.float32)
+    PhoneGrams(listed.labels, listed.offsets, 39).scores(heard.odds, heard.presence, -4.0, scores)
     odds = [float(heard.odds[n, phone]) for n, phone in enumerate(said)]
     expected = (sum(odds[:3]) + sum(odds[1:])) * 2**-0.7
     assert scores[:3] == pytest.approx([expected, sum(odds[:2]), odds[0]], abs=1e-3)
