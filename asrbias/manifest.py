@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -37,17 +37,22 @@ if TYPE_CHECKING:
 WINDOW = 16  # recordings that are grouped by length on a CPU; on a GPU more (PipelineOptions)
 SYNCED = 16  # lines that a machine that dies may lose
 
+Rows = Generator[dict[str, Any], None, None]  # lines of the output
+# All lines, the ids of those that are written already, the lists, and what is told which phrases cannot be found -> the
+# output of the other lines as it is known, in order.
+Transcriber = Callable[[Sequence[ManifestLine], Container[str], ManifestLists, Callable[[str], None]], Rows]
+
 
 def transcribe_manifest(
     manifest: Path,
     output: Path,
-    recognizer: Callable[[], Recognizer],
+    transcriber: Transcriber,
     entities: EntityList | None,
     *,
     no_list: bool,
     settings: Mapping[str, Any],
 ) -> int:
-    """Transcribe every line of `manifest` to `output`; `recognizer` is called once there is something to do.
+    """Transcribe every line of `manifest` to `output`; `transcriber` is called if there is something to do.
 
     Returns how many recordings could not be transcribed: their lines have an `error` and an empty `hypothesis`.
     Whatever is wrong with the manifest or its lists is raised before the first recording: no long run ends on it.
@@ -61,16 +66,16 @@ def transcribe_manifest(
     if done:
         said = f"{manifest}: going on after {len(done)} of {len(lines)} recordings"
         console.print(said, markup=False, highlight=False)
-    waiting = [line for line in lines if line.id not in done]
+    waiting = len(lines) - len(done)
     output.parent.mkdir(parents=True, exist_ok=True)
     if waiting:
-        rows = output_rows(recognizer(), waiting, lists, partial(_say, console))
+        rows = transcriber(lines, done, lists, partial(_say, console))
         with open(part, "a", encoding="utf-8") as file, _quiet(), closing(rows):
-            for number, row in enumerate(track(rows, "transcribing", len(waiting), console=console), 1):
+            for number, row in enumerate(track(rows, "transcribing", waiting, console=console), 1):
                 with writing(output):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     file.flush()  # so it survives this process, and what follows the machine
-                    if number % SYNCED == 0 or number == len(waiting):
+                    if number % SYNCED == 0 or number == waiting:
                         os.fsync(file.fileno())
     with writing(output):
         os.replace(part, output)
@@ -92,9 +97,20 @@ def _check_output(output: Path, manifest: Path) -> None:
         raise ManifestError(f"{output} is {what}; name another output file.")
 
 
+def in_process(recognizer: Callable[[], Recognizer]) -> Transcriber:
+    """Transcribes here, with what `recognizer` makes."""
+
+    def rows(
+        lines: Sequence[ManifestLine], done: Container[str], lists: ManifestLists, say: Callable[[str], None]
+    ) -> Rows:
+        yield from output_rows(recognizer(), [line for line in lines if line.id not in done], lists, say)
+
+    return rows
+
+
 def output_rows(
     recognizer: Recognizer, lines: Sequence[ManifestLine], lists: ManifestLists, say: Callable[[str], None]
-) -> Generator[dict[str, Any], None, None]:
+) -> Rows:
     """The output's lines as they are known, in order; `say` is told what of their lists cannot be found."""
     unusable: dict[str, Sequence[Unusable]] = {}
 

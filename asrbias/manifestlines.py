@@ -37,7 +37,7 @@ def read_manifest(path: Path) -> list[ManifestLine]:
     for number, text in enumerate(content.split("\n"), 1):
         if not text.strip():
             continue
-        line = _read_line(path, number, text)
+        line = read_line(path, number, text)
         if line.id in first:
             raise ManifestError(
                 f"{path}:{number}: the id {line.id!r} is that of line {first[line.id]}; ids must differ."
@@ -49,7 +49,8 @@ def read_manifest(path: Path) -> list[ManifestLine]:
     return lines
 
 
-def _read_line(path: Path, number: int, text: str) -> ManifestLine:
+def read_line(path: Path, number: int, text: str) -> ManifestLine:
+    """One line of the manifest `path`. Raises ManifestError, which names it by its number."""
     try:
         row = json.loads(text)
         if "\\u" in text:

@@ -91,11 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--no-lm and --lm contradict each other; give one of them.")
     entities = EntityList.read(arguments.entities) if arguments.entities else None
     if arguments.manifest:
-        from asrbias.manifest import transcribe_manifest
+        from asrbias.manifest import in_process, transcribe_manifest
 
         remark_on_list(entities, None)
         failed = transcribe_manifest(
-            arguments.manifest, arguments.output, lambda: make_recognizer(arguments), entities,
+            arguments.manifest, arguments.output, in_process(lambda: make_recognizer(arguments)), entities,
             no_list=arguments.no_list,
             settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus}
             | ({} if arguments.bias is None else {"bias": arguments.bias})

@@ -19,7 +19,7 @@ from asrbias.entities import Entity, EntityList
 from asrbias.joint import JointOptions
 from asrbias.lm import LanguageModelError
 from asrbias.loading import MODELS, load, own_decode_options
-from asrbias.manifest import ManifestError, read_manifest, transcribe_manifest
+from asrbias.manifest import ManifestError, in_process, read_manifest, transcribe_manifest
 from asrbias.model import Model, ModelError
 from asrbias.recognizer import RecognizeOptions, Recognizer
 from asrbias.tokens import Vocabulary
@@ -167,7 +167,7 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def run(manifest: Path, output: Path, make: Callable[[], Recognizer], bonus: float = 1.0) -> list[dict[str, object]]:
-    transcribe_manifest(manifest, output, make, None, no_list=False, settings={"bonus": bonus})
+    transcribe_manifest(manifest, output, in_process(make), None, no_list=False, settings={"bonus": bonus})
     return [json.loads(line) for line in output.read_text().splitlines()]
 
 
