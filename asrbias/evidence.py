@@ -239,11 +239,15 @@ class Evidence:
                     if (graph := made[text, leads]) is not None:
                         tried.append((number, text, first, last))
                         swaps.append((first, last, graph, begin, end))
-        best: dict[int, Place] = {}
+        best: dict[int, tuple[float, str, int, int]] = {}
+        was = trellis.score
         for (number, text, first, last), score in zip(tried, trellis.exchanged(swaps), strict=True):
-            if math.isfinite(score) and (number not in best or score - trellis.score > best[number].gain):
-                best[number] = Place(text, part.first + first, part.first + last, score - trellis.score)
-        return {spots[number]: place for number, place in best.items()}
+            if score - was > (best[number][0] if number in best else -math.inf):
+                best[number] = (score - was, text, first, last)
+        return {
+            spots[number]: Place(text, part.first + first, part.first + last, gain)
+            for number, (gain, text, first, last) in best.items()
+        }
 
 
 def is_written(spot: Spot, biased: Hypothesis | None) -> bool:
