@@ -14,9 +14,11 @@ import copy
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +32,7 @@ from asrbias.shortlist import ShortlistIndex
 from asrbias.wordgraphs import PhoneGraphs
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from asrbias.adapter import ContextualAdapter, Embedded
@@ -87,10 +90,16 @@ class Adapted:
 
     def attended(self, entity: int, first: int, last: int) -> float:
         """How much frames first..last attend to an entity: mean nats above a share of LEAST; 0 if it is not among K."""
-        if entity not in self.entities:
+        column = self._columns.get(entity)
+        if column is None:
             return 0.0
-        shares = self.attention[first : last + 1, 1 + self.entities.index(entity)]
-        return float(np.log((shares + LEAST) / LEAST).mean())
+        nats = np.log((self.attention[first : last + 1, column] + LEAST) / LEAST)
+        return float(np.add.reduce(nats) / np.float32(len(nats)))  # mean() of a few numbers takes as long as the rest
+
+    @cached_property
+    def _columns(self) -> dict[int, int]:
+        """Of the attention, by entity."""
+        return {entity: column for column, entity in enumerate(self.entities, 1)}
 
 
 @dataclass(eq=False)
@@ -127,12 +136,13 @@ class Adapting:
         self._kept: OrderedDict[str, _List] = OrderedDict()
         self._embedded_rows: dict[Row, tuple[Tensor, ...]] = {}
         self._lock = threading.Lock()
+        self._stream = _stream_on(adapter.no_bias.device)
 
     def __call__(self, hidden: Sequence[Tensor], phone_log_probs: Matrix, entities: EntityList) -> Adapted:
         """What the list makes of one utterance.
 
         Args:
-            hidden: `asrbias.adapter.levels` of the utterance, [T, D] each.
+            hidden: `asrbias.adapter.levels` of the utterance, [T, D] each; on a GPU they must be computed already.
             phone_log_probs: [T, P] natural logarithms, the same frames.
         """
         listed = self._list(entities)
@@ -151,16 +161,17 @@ class Adapting:
         import torch
 
         chosen = self._choose(listed, phone_log_probs)
-        frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
-        with torch.inference_mode():
+        with torch.inference_mode(), self._stream():
+            frames = torch.tensor([len(phone_log_probs)], device=hidden[-1].device)
             told = self.adapter(
                 [level[None].float() for level in hidden], frames, self._embed(listed, chosen),
                 phones=self._sounds(phone_log_probs).to(frames.device)[None], strength=self.options.strength,
                 caution=self.options.no_bias(len(listed.rows)), least=self.options.least,
             )  # fmt: skip
-            log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1)
+            log_probs = self.encoder.head(told.hidden)[0].float().log_softmax(-1).cpu().numpy()
+            attention = told.attention[0].cpu().numpy()
         counts = [len(listed.rows[entity]) for entity in chosen]
-        return Adapted(log_probs.cpu().numpy(), _by_entity(told.attention[0].cpu().numpy(), counts), tuple(chosen))
+        return Adapted(log_probs, _by_entity(attention, counts), tuple(chosen))
 
     def with_options(self, options: AdapterOptions) -> Adapting:
         """The same with other options but `shortlist`; what is kept of lists serves both."""
@@ -245,6 +256,17 @@ class Adapting:
         keys, values, sounds = (torch.cat(some) for some in zip(*(known[row] for row in rows), strict=True))
         labels = [1] * len(rows) if self.adapter.config.pooled else [len(row) for row in rows]
         return Embedded(keys, values, sounds, torch.tensor(labels, device=keys.device))
+
+
+def _stream_on(device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
+    """On a GPU one of its own, for all threads: they do not wait for the batches that the encoder has put in the queue,
+    and what one of them embedded and kept is there when another's work comes to it."""
+    if device.type != "cuda":
+        return nullcontext
+    import torch
+
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    return lambda: torch.cuda.stream(stream)
 
 
 def _joined(parts: Sequence[tuple[Adapted, int, int]]) -> Adapted:
