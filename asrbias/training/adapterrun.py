@@ -74,6 +74,8 @@ class Base:
 class AdapterRun:
     """Trains an adapter on `data`, or goes on where `output` stopped; a subclass knows how the base is run."""
 
+    half = True  # matrix products in bfloat16
+
     def __init__(
         self,
         base: Base,
@@ -154,7 +156,7 @@ class AdapterRun:
         up = min(1.0, (step + 1) / max(1, options.warmup))
         down = min(1.0, (options.steps - step) / max(1.0, options.decay * options.steps))
         self.optimizer.set_rate(options.rate * min(up, down))
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
             with torch.no_grad():
                 hidden = self.hidden(batch)
             embedded = self.adapter.embed(batch.rows)

@@ -58,8 +58,8 @@ class Spoken:
 class Heard:
     """What the frozen model makes of a recording."""
 
-    levels: tuple[Tensor, ...]  # [T, D] each, bfloat16
-    letters: Tensor  # [T, P] natural logarithms, bfloat16
+    levels: tuple[Tensor, ...]  # [T, D] each
+    letters: Tensor  # [T, P] natural logarithms
     spans: tuple[tuple[int, int], ...]  # of each word: its first frame, and the one after its last; () if not aligned
 
     @property
@@ -130,7 +130,7 @@ class Recordings(Dataset[AdapterBatch]):
         except AlignmentError:  # too few frames: CTC leaves it out too
             spans = ()
         letters = torch.from_numpy(self.letters.heard(log_probs))
-        made = Heard(tuple(x.cpu().bfloat16() for x in levels), letters.bfloat16(), spans)
+        made = Heard(tuple(x.cpu() for x in levels), letters, spans)
         if made.nbytes <= self._room:
             self._kept[index], self._room = made, self._room - made.nbytes
         return made
@@ -148,14 +148,14 @@ class Recordings(Dataset[AdapterBatch]):
         for row, one in enumerate(heard):
             attended[row] = attended[row] if one.spans else -1
         return AdapterBatch(
-            pad_sequence([one.letters.float() for one in heard], True, float(np.log(LEAST))),
+            pad_sequence([one.letters for one in heard], True, float(np.log(LEAST))),
             torch.tensor(lengths),
             torch.tensor([token for one in spoken for token in one.tokens]),
             torch.tensor([len(one.tokens) for one in spoken]),
             pad_rows([self.letters.row(phrase, self.longest) for phrase in lists.phrases]),
             torch.from_numpy(lists.visible),
             attended,
-            tuple(pad_sequence([x.float() for x in level], True) for level in levels),
+            tuple(pad_sequence(list(level), True) for level in levels),
         )
 
 
@@ -164,6 +164,8 @@ class RecordedTrainer(AdapterRun):
 
     Raises ForeignModelError for a model that shows nothing but posteriors, ManifestError for one without usable lines.
     """
+
+    half = False  # of frames that are nearly alike bfloat16 leaves no difference
 
     def __init__(
         self,
