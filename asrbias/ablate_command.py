@@ -23,6 +23,7 @@ from asrbias.ablation_runs import Condition, Corpus, Encoded, Runs
 from asrbias.ablation_settings import make_settings, only, usable
 from asrbias.adapting import Adapting
 from asrbias.audio import AudioError
+from asrbias.encoding import encode as encode_batch
 from asrbias.files import read_object, write_whole
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
@@ -123,23 +124,15 @@ def _ablate(arguments: argparse.Namespace) -> Ablation:
 
 def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
     """All recordings, one at a time: padding changes nothing that way. Raises AudioError, naming the recording."""
-    import torch
-
-    from asrbias.adapter import levels
-
     found = []
-    half = torch.autocast("cuda", torch.bfloat16, enabled=recognizer.device.type == "cuda")
+    adapted, half = recognizer.own.adapter is not None, recognizer.device.type == "cuda"
     for line in track(corpus.lines, "encoding", console=Console(stderr=True)):
         try:
             samples = recognizer.samples(line.audio)
         except AudioError as error:
             raise AudioError(f"{line.id}: {error}") from error
-        wave = torch.from_numpy(samples)[None].to(recognizer.device)
-        with torch.inference_mode(), half:
-            output = recognizer.own(wave, torch.tensor([wave.shape[1]]).to(recognizer.device))
-            hidden = levels(recognizer.own.encoder, output) if recognizer.own.adapter is not None else ()
-        labels, phones = (x[0].float().cpu().numpy() for x in (output.log_probs, output.phones))
-        found.append(Encoded(labels, phones, len(samples) / recognizer.sample_rate, tuple(x[0] for x in hidden)))
+        one = encode_batch(recognizer.own, [samples], recognizer.device, adapted=adapted, half=half)[0]
+        found.append(Encoded(one.log_probs, one.phones, len(samples) / recognizer.sample_rate, one.hidden))
     return found
 
 
