@@ -70,7 +70,7 @@ class DecodeOptions:
     # With a language model:
     lm_weight: float = 0.5  # factor of its natural-log probabilities
     word_bonus: float = 1.0  # nats for each word: a model's probabilities alone favour few words
-    unknown_penalty: float = -3.0  # nats for each word that the model does not know, added to the cost of its <unk>
+    unknown_penalty: float = -10.0  # nats for each word that the model does not know, added to the cost of its <unk>
     unigram: float = 1.0  # 0..1: share of the class's gain that a listed phrase is paid; 0: none (paper, 6.3)
     list_prior: float = 1.0  # nats that a phrase of a list e times as long is paid less in it (paper: lm_weight)
     boost_word: str = "<boost>"  # the model's word that stands for what is listed; where it has none, its <unk> does
