@@ -2,7 +2,7 @@
 
 The manifest's recordings, speaker by speaker, one after the other as they are, written to a file and transcribed as
 one: WER of all of the text, by corpus, and the largest memory of the process. --hours repeats them until there is so
-much.
+much, and prints the memory as it goes.
 """
 
 from __future__ import annotations
@@ -33,11 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.flac"
         if arguments.hours:
-            seconds = write(lines, path, arguments.hours * 3600)
-            begun = time.process_time()
-            words = sum(len(segment.words) for segment in recognizer.segments(path))
-            share = 100 * (time.process_time() - begun) / seconds
-            print(f"{seconds / 3600:.2f} h, {words} words, {share:.2f} % of real time, {peak():.0f} MB at most")
+            hours(recognizer, lines, path, arguments.hours * 3600)
             return
         for corpus in sorted({str(line.fields.get("corpus")) for line in lines}):
             some = [line for line in lines if str(line.fields.get("corpus")) == corpus]
@@ -50,18 +46,36 @@ def main() -> None:
                   f"{asrbias.score([said], [whole.text]).totals.wer}, {peak():.0f} MB at most")  # fmt: skip
 
 
-def write(lines: list[ManifestLine], path: Path, least: float) -> float:
-    """One after the other, again and again until there are `least` seconds; how many there are."""
-    samples = 0
+def hours(recognizer: asrbias.Recognizer, lines: list[ManifestLine], path: Path, least: float) -> None:
+    """One recording of so many seconds; what the process holds after 10 minutes of it, 20, 40, ... and at the end."""
+    write(lines, path, least)
+    print(f"{peak():.0f} MB at most before the first second")
+    begun, due, at, words = time.process_time(), 600.0, [0.0], 0
+    for segment in recognizer.segments(path, heard=at.append):
+        words += len(segment.words)
+        if at[-1] >= due:
+            due *= 2
+            print(f"{at[-1] / 60:.0f} minutes: {peak():.0f} MB at most", flush=True)
+        del at[:-1]
+    share = 100 * (time.process_time() - begun) / at[-1]
+    print(f"{at[-1] / 60:.0f} minutes, {words} words: {peak():.0f} MB at most, {share:.2f} % of real time")
+
+
+def write(lines: list[ManifestLine], path: Path, least: float) -> None:
+    """One after the other, again and again until there are `least` seconds."""
+    once = path.with_name("once.flac")
+    with soundfile.SoundFile(once, "w", RATE, 1, "PCM_16") as file:
+        for line in lines:
+            file.write(np.clip(read_audio(line.audio, sample_rate=RATE), -1, 1))
+            if 0 < least * RATE <= file.frames:
+                break
+    if not least:
+        once.rename(path)
+        return
     with soundfile.SoundFile(path, "w", RATE, 1, "PCM_16") as file:
-        while not samples or samples < least * RATE:
-            for line in lines:
-                wave = read_audio(line.audio, sample_rate=RATE)
-                file.write(np.clip(wave, -1, 1))
-                samples += len(wave)
-                if 0 < least * RATE <= samples:
-                    break
-    return samples / RATE
+        while file.frames < least * RATE:
+            for block in soundfile.blocks(once, blocksize=60 * RATE, dtype="int16"):
+                file.write(block)
 
 
 def peak() -> float:
