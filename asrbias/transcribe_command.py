@@ -9,8 +9,9 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -28,6 +29,9 @@ from asrbias.loading import OWN_LM, STARTER, find_language_model, find_model, lo
 from asrbias.longform import join
 from asrbias.recognizer import Recognizer
 from asrbias.transcript import Transcript
+
+if TYPE_CHECKING:
+    from asrbias.manifest import Transcriber
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +52,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output-folder", type=Path, metavar="FOLDER", help="write a file a recording, named like it, in that format"
     )
+    ray = parser.add_argument_group("many machines (Ray)")
+    ray.add_argument(
+        "--ray", metavar="ADDRESS", help="with --manifest: local, auto, HOST:PORT or ray://HOST:PORT of a cluster"
+    )
+    ray.add_argument(
+        "--ray-workers",
+        type=int,
+        metavar="N",
+        help="workers, each with a model (default: as many as there is room for)",
+    )
+    ray.add_argument("--ray-cpus", type=int, default=1, metavar="N", help="CPUs for each (default: %(default)s)")
 
 
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +96,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(
             "--json, --format and --output-folder are for recordings; --manifest writes JSON lines to --output."
         )
+    if arguments.ray is not None and not arguments.manifest:
+        raise ValueError("--ray is for --manifest; recordings are transcribed here.")
     if arguments.json and arguments.format not in (None, "json"):
         raise ValueError(f"--json and --format {arguments.format} contradict each other; give one of them.")
     if arguments.format in ("srt", "vtt") and len(arguments.audio) > 1 and not arguments.output_folder:
@@ -91,11 +108,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--no-lm and --lm contradict each other; give one of them.")
     entities = EntityList.read(arguments.entities) if arguments.entities else None
     if arguments.manifest:
-        from asrbias.manifest import in_process, transcribe_manifest
+        from asrbias.manifest import transcribe_manifest
 
         remark_on_list(entities, None)
         failed = transcribe_manifest(
-            arguments.manifest, arguments.output, in_process(lambda: make_recognizer(arguments)), entities,
+            arguments.manifest, arguments.output, _transcriber(arguments), entities,
             no_list=arguments.no_list,
             settings={"model": _fingerprint(arguments), "beam": arguments.beam, "bonus": arguments.bonus}
             | ({} if arguments.bias is None else {"bias": arguments.bias})
@@ -108,6 +125,24 @@ def run(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("ignore", UnusableEntityWarning)  # each was just named, with its reason
         form = "json" if arguments.json else arguments.format
         return _transcribe_files(recognizer, arguments.audio, entities, form, arguments.output_folder)
+
+
+def _transcriber(arguments: argparse.Namespace) -> Transcriber:
+    """Who transcribes a manifest: this process, or a cluster's workers."""
+    if arguments.ray is None:
+        from asrbias.manifest import in_process
+
+        return in_process(lambda: make_recognizer(arguments))
+    from asrbias.ray_cluster import RayOptions
+    from asrbias.ray_manifest import on_ray
+
+    if arguments.device not in ("cpu", "cuda"):
+        raise ValueError(
+            f"--device {arguments.device} is one machine's; with --ray give cpu, or cuda for a GPU a worker."
+        )
+    given = {"address": arguments.ray, "workers": arguments.ray_workers, "cpus": arguments.ray_cpus}
+    options = RayOptions(**given, gpu=arguments.device == "cuda")
+    return on_ray(partial(make_recognizer, arguments), partial(_fingerprint, arguments), options)
 
 
 def _fingerprint(arguments: argparse.Namespace) -> str:
