@@ -18,6 +18,7 @@ _HOMES = {
     "load": "loading",
     "Recognizer": "recognizer",
     "RecognizeOptions": "recognizer",
+    "AudioPart": "audio",
     "Decoder": "decoder",
     "DecodeOptions": "decoder",
     "Entity": "entities",
@@ -32,6 +33,7 @@ _HOMES = {
 __all__ = sorted([*_HOMES, "__version__"])
 
 if TYPE_CHECKING:
+    from asrbias.audio import AudioPart as AudioPart
     from asrbias.decoder import DecodeOptions as DecodeOptions
     from asrbias.decoder import Decoder as Decoder
     from asrbias.entities import Entity as Entity

@@ -128,7 +128,7 @@ def encode(recognizer: Recognizer, corpus: Corpus) -> list[Encoded]:
     adapted, half = recognizer.own.adapter is not None, recognizer.device.type == "cuda"
     for line in track(corpus.lines, "encoding", console=Console(stderr=True)):
         try:
-            samples = recognizer.samples(line.audio)
+            samples = recognizer.samples(line.source)
         except AudioError as error:
             raise AudioError(f"{line.id}: {error}") from error
         one = encode_batch(recognizer.own, [samples], recognizer.device, adapted=adapted, half=half)[0]

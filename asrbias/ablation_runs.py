@@ -100,7 +100,7 @@ class Corpus:
     def digest(self) -> str:
         """Tells it from others: recordings by their path, size and time of change."""
         stats = [line.audio.stat() for line in self.lines]
-        rows = [[line.id, str(line.audio.resolve()), s.st_size, s.st_mtime_ns, list(self.own(line))]
+        rows = [[line.id, str(line.audio.resolve()), s.st_size, s.st_mtime_ns, line.part, list(self.own(line))]
                 for line, s in zip(self.lines, stats, strict=True)]  # fmt: skip
         return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 

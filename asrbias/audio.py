@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -24,14 +25,25 @@ class AudioError(ValueError):
     """The audio cannot be used; the message says why and what can."""
 
 
+@dataclass(frozen=True)
+class AudioPart:
+    """Some seconds of a file, to be given wherever audio is; what is beyond the file's end is left out."""
+
+    path: Path
+    start: float  # seconds
+    seconds: float | None = None  # None: to the end
+
+
 def load_audio(source: Any, *, sample_rate: int = 16_000) -> Samples:
-    """A path, an array at the model's rate, or a pair (array, rate in Hz) -> mono samples [S] in about -1..1.
+    """A path, an AudioPart, an array at the model's rate, or (array, rate in Hz) -> mono samples [S] in about -1..1.
 
     Arrays are [S], [channels, S] or [S, channels] (the shorter axis is the channels; they are averaged), of any float
     type, or of int8, int16, int32 or uint8, which are scaled by their type's range.
     """
     if isinstance(source, (str, PathLike)):
         return read_audio(Path(source), sample_rate=sample_rate)
+    if isinstance(source, AudioPart):
+        return _read_part(source, sample_rate)
     if isinstance(source, (bytes, bytearray)):
         raise AudioError("Audio was given as bytes, which have no rate; give a path, or (array, rate in Hz).")
     rate: Any = sample_rate
@@ -59,6 +71,24 @@ def read_audio(path: Path, *, sample_rate: int = 16_000) -> Samples:
     return _prepare(data, rate, sample_rate, str(path))
 
 
+def _read_part(part: AudioPart, sample_rate: int) -> Samples:
+    """Raises AudioError, also where the file ends before the part begins."""
+    path, name = part.path, f"{part.path} from {part.start:g} s"
+    for what, value in (("start", part.start), ("seconds", part.seconds)):
+        if value is not None and not 0 <= value < float("inf"):
+            raise AudioError(f"The {what} of a part of {path} is {value!r}; give a number of seconds, 0 or more.")
+    check_file(path)
+    if path.suffix.lower() in CONTAINERS:
+        data, rate = _read_container(path)
+        first = round(part.start * rate)
+        data = data[first:] if part.seconds is None else data[first : first + round(part.seconds * rate)]
+    else:
+        data, rate = _read_soundfile(path, part.start, part.seconds)
+    if not len(data):
+        raise AudioError(f"There are no samples in {name}; give a part that lies in the recording.")
+    return _prepare(data, rate, sample_rate, name)
+
+
 def check_file(path: Path) -> None:
     """Raises FileNotFoundError, or AudioError for a folder or an empty file."""
     if not path.exists():
@@ -75,11 +105,15 @@ def unreadable(path: Path, error: Exception) -> AudioError:
     return AudioError(f"{path} cannot be read as audio ({str(error).rstrip('.')}); give a whole {formats} file.")
 
 
-def _read_soundfile(path: Path) -> tuple[npt.NDArray[np.float32], int]:
+def _read_soundfile(path: Path, start: float = 0.0, seconds: float | None = None) -> tuple[Samples, int]:
     import soundfile
 
     try:
-        data, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        with soundfile.SoundFile(path) as file:
+            rate = int(file.samplerate)
+            if start:
+                file.seek(min(round(start * rate), file.frames))
+            data = file.read(-1 if seconds is None else round(seconds * rate), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, RuntimeError, TypeError) as error:  # TypeError: .raw has no rate of its own
         raise unreadable(path, error) from error
     warn_if_cut(path)

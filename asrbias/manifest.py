@@ -120,7 +120,7 @@ def output_rows(
             unusable[line.id] = recognizer.decoder.compile(found).unusable
         return found
 
-    recordings = (Recording(one.audio, partial(listed, one), f"{lists.manifest}:{one.number}") for one in lines)
+    recordings = (Recording(one.source, partial(listed, one), f"{lists.manifest}:{one.number}") for one in lines)
     options = PipelineOptions() if recognizer.device.type == "cuda" else PipelineOptions(window=WINDOW)
     with closing(transcripts(recognizer, recordings, options)) as found:
         for line, one in zip(lines, found, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from asrbias.audio import AudioError, load_audio
+from asrbias.audio import AudioError, AudioPart, load_audio
 
 
 def tone(rate: int = 16_000, seconds: float = 0.5, frequency: float = 440.0) -> np.ndarray:
@@ -40,17 +40,21 @@ def test_formats(tmp_path: Path, ending: str, options: dict[str, str]) -> None:
     assert pitch(samples) == pytest.approx(440, abs=4)
 
 
-@pytest.mark.parametrize(("ending", "codec"), [("m4a", "aac"), ("mp4", "aac"), ("webm", "libopus")])
-def test_containers_through_pyav(tmp_path: Path, ending: str, codec: str) -> None:
+def write_container(path: Path, samples: np.ndarray, rate: int, codec: str) -> None:
+    """samples [S] as both channels of a file that only PyAV writes; skips the test without it."""
     av = pytest.importorskip("av", reason="PyAV (the extra `audio`) is not installed")
-    path = tmp_path / f"tone.{ending}"
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=48_000, layout="stereo")
-        wave = tone(48_000, 1.0)
-        frame = av.AudioFrame.from_ndarray(np.stack([wave, wave]), format="fltp", layout="stereo")
-        frame.sample_rate = 48_000
+        stream = container.add_stream(codec, rate=rate, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(np.stack([samples, samples]), format="fltp", layout="stereo")
+        frame.sample_rate = rate
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
+
+
+@pytest.mark.parametrize(("ending", "codec"), [("m4a", "aac"), ("mp4", "aac"), ("webm", "libopus")])
+def test_containers_through_pyav(tmp_path: Path, ending: str, codec: str) -> None:
+    path = tmp_path / f"tone.{ending}"
+    write_container(path, tone(48_000, 1.0), 48_000, codec)
     samples = load_audio(path)
     assert abs(len(samples) - 16_000) < 2_000 and pitch(samples) == pytest.approx(440, abs=4)
     path.write_bytes(b"no container at all" * 20)
@@ -170,3 +174,28 @@ def test_arrays_that_cannot_be_used(source: object, says: str) -> None:
     with pytest.raises(AudioError) as error:
         load_audio(source)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac", "mp3", "m4a"])
+def test_a_part_of_a_file(tmp_path: Path, ending: str) -> None:
+    whole = np.concatenate([tone(seconds=1.0, frequency=300.0), tone(seconds=1.0, frequency=900.0)])
+    path = tmp_path / f"two.{ending}"
+    if ending == "m4a":
+        write_container(path, whole, 16_000, "aac")
+    else:
+        soundfile.write(path, whole, 16_000)
+    second = load_audio(AudioPart(path, 1.2, 0.5))
+    assert abs(len(second) - 8_000) <= 1 and pitch(second) == pytest.approx(900, abs=4)
+    assert pitch(load_audio(AudioPart(path, 0.2, 0.5))) == pytest.approx(300, abs=4)
+    assert len(load_audio(AudioPart(path, 1.5, 60.0))) == pytest.approx(8_000, abs=2_000)  # what there is
+    assert len(load_audio(AudioPart(path, 1.0))) == pytest.approx(16_000, abs=2_000)
+
+
+@pytest.mark.parametrize(
+    ("start", "seconds", "says"),
+    [(9.0, 1.0, "no samples in"), (-1.0, 1.0, "start of a part"), (0.0, float("nan"), "seconds of a part")],
+)
+def test_parts_that_are_none(tmp_path: Path, start: float, seconds: float, says: str) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(), 16_000)
+    with pytest.raises(AudioError, match=says):
+        load_audio(AudioPart(tmp_path / "a.wav", start, seconds))

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 import torch
 
-from asrbias.audio import AudioError
+from asrbias.audio import AudioError, AudioPart
 from asrbias.decoder import DecodeOptions, Hypothesis, Word
 from asrbias.encoder import EncoderConfig
 from asrbias.entities import Entity, EntityList
@@ -276,6 +276,21 @@ def test_bad_manifests(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ManifestError) as error:
         read_manifest(tmp_path / "m.jsonl")
     assert says in str(error.value)
+
+
+def test_manifests_of_nemo(tmp_path: Path) -> None:
+    rows = [
+        {"audio_filepath": "a.wav", "duration": 3.0, "text": "x"},
+        {"audio_filepath": "a.wav", "offset": 1.5, "duration": 2},
+        {"audio": "a.wav", "offset": 1.5, "id": "rest"},
+    ]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    whole, part, rest = (line.source for line in read_manifest(tmp_path / "m.jsonl"))
+    path = tmp_path / "a.wav"
+    assert whole == path and part == AudioPart(path, 1.5, 2.0) and rest == AudioPart(path, 1.5)
+    (tmp_path / "m.jsonl").write_text('{"audio": "a.wav", "offset": "1.5"}\n')
+    with pytest.raises(ManifestError, match="the offset is '1[.]5'"):
+        read_manifest(tmp_path / "m.jsonl")
 
 
 def test_manifests_in_other_encodings(tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from asrbias.audio import read_audio
+from asrbias.audio import load_audio
 from asrbias.manifest import ManifestError, ManifestLine, read_manifest
 from asrbias.training.shards import write_shard
 
 Row = tuple[dict[str, Any], npt.NDArray[np.int16]]
+PLACES = ("audio", "audio_filepath", "offset", "duration")  # fields of a manifest that are none of a shard
 
 
 def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: int = 16_000) -> dict[Path, int]:
@@ -52,9 +53,9 @@ def pack(manifest: Path, output: Path, *, by: str | None = None, sample_rate: in
 def _rows(manifest: Path, lines: list[ManifestLine], sample_rate: int) -> Iterator[Row]:
     for line in track(lines, f"packing {escape(str(manifest))}", console=Console(stderr=True)):
         try:
-            samples = read_audio(line.audio, sample_rate=sample_rate)
+            samples = load_audio(line.source, sample_rate=sample_rate)
         except (OSError, ValueError) as error:
             raise ManifestError(f"{manifest}:{line.number}: {error}") from error
-        fields = {key: value for key, value in line.fields.items() if key not in ("audio", "duration")}
+        fields = {key: value for key, value in line.fields.items() if key not in PLACES}
         pcm = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype(np.int16)
         yield {**fields, "id": line.id}, pcm
