@@ -289,7 +289,7 @@ def test_manifests_of_nemo(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     assert whole == path and part == AudioPart(path, 1.5, 2.0) and rest == AudioPart(path, 1.5)
     (tmp_path / "m.jsonl").write_text('{"audio": "a.wav", "offset": "1.5"}\n')
-    with pytest.raises(ManifestError, match="the offset is '1[.]5'"):
+    with pytest.raises(ManifestError, match="the offset is"):
         read_manifest(tmp_path / "m.jsonl")
 
 
