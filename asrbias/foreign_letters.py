@@ -3,7 +3,7 @@
     letters = Letters.of(labels, blank)
     letters.segment("new york")          # label numbers, as few as can be; characters: one each
     letters.heard(log_probs)             # [T, V] -> [T, P]: which letters a frame holds, 0 is none
-    letters.row("new york", config)      # for the adapter's entity encoder
+    letters.row("new york", 48)          # for the adapter's entity encoder, at most 48 of each
 
 A letter says less of a name's sound than a phone, but a model without a phone head has nothing else, and what it
 writes of a name that it does not know is letters that sound like it. A piece of several letters is heard as all of

@@ -87,3 +87,13 @@ def test_nemo_s_features_are_those_of_parakeet(tmp_path: Path) -> None:
     given = hearing(LONG, sampling_rate=16_000, return_tensors="np")
     frames = int(given["attention_mask"].sum())
     np.testing.assert_allclose(nemo_features(LONG, True), given["input_features"][0, :frames].T, atol=2e-4)
+
+
+def test_what_is_saved_in_half_precision_runs_in_float32(tmp_path: Path) -> None:
+    folder = save_family("hubert", tmp_path / "hubert")
+    import transformers
+
+    whole = asrbias.load(f"hf:{folder}").posteriors([SHORT])[0].log_probs
+    transformers.AutoModelForCTC.from_pretrained(folder).half().save_pretrained(folder)
+    half = asrbias.load(f"hf:{folder}").posteriors([SHORT])[0].log_probs
+    assert half.dtype == np.float32 and 0 < np.abs(half - whole).max() < 0.02

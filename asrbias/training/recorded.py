@@ -177,11 +177,11 @@ class RecordedTrainer(AdapterRun):
         adapter: ContextualAdapter | None = None,
         quiet: bool = False,
     ) -> None:
-        inside, device, console = opened(model), torch.device(options.device), Console(quiet=quiet)
+        inside, console = opened(model), Console(quiet=quiet)
         self.inside = inside
         inside.module.eval().requires_grad_(False)
         torch.manual_seed(options.seed)
-        made = (adapter or new_adapter(model)).to(device).train()
+        made = (adapter or new_adapter(model)).to(inside.device).train()
         model.adapter = made  # so that it shows what an adapter reads
         letters = Letters.of(model.vocabulary.labels, model.vocabulary.blank)
         spoken, listed, left = read_spoken(manifest, letters)
@@ -194,7 +194,7 @@ class RecordedTrainer(AdapterRun):
             module=inside.module, blank=model.vocabulary.blank, seconds_per_frame=model.seconds_per_frame,
             belongs=checksum(inside.module), name=model.name,
         )  # fmt: skip
-        alone = replace(options, workers=0)
+        alone = replace(options, workers=0, device=str(inside.device))
         super().__init__(base, data, made, output, alone, run={"manifest": str(manifest)}, console=console)
 
     def hidden(self, batch: AdapterBatch) -> tuple[Tensor, ...]:
