@@ -8,28 +8,16 @@ is read before; that an utterance's shortlist is embedded for the first time is 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from bench_decoder import make_words
+from bench_decoder import best_time, make_words
 
 import asrbias
 from asrbias.audio import read_audio
 
 DEMO = Path(__file__).resolve().parents[1] / "recipes" / "starter" / "demo"
-
-
-def least_seconds(call: Callable[[], object], repeat: int) -> float:
-    """Least processor time of a call, in seconds."""
-    times = []
-    for _ in range(repeat):
-        start = time.process_time()
-        call()
-        times.append(time.process_time() - start)
-    return min(times)
 
 
 def main() -> None:
@@ -58,8 +46,8 @@ def main() -> None:
             assert heard.phones is not None
             call = (heard.hidden, heard.phones, listed)
             adapting(*call)
-            encoder += least_seconds(lambda wave=wave: recognizer.posteriors([wave]), arguments.repeat)  # type: ignore[misc]
-            total += least_seconds(lambda call=call: adapting(*call), arguments.repeat)  # type: ignore[misc]
+            encoder += best_time(lambda wave=wave: recognizer.posteriors([wave]), arguments.repeat)  # type: ignore[misc]
+            total += best_time(lambda call=call: adapting(*call), arguments.repeat)  # type: ignore[misc]
         costs[size] = total / encoder
         print(f"{len(listed):7d} entities: {1e3 * total / tens:5.1f} ms for 10 s of audio, the encoder "
               f"{1e3 * encoder / tens:5.1f} ms: {100 * costs[size]:.1f} %")  # fmt: skip
