@@ -71,7 +71,25 @@ def on_ray(recognizer: Callable[[], Recognizer], fingerprint: Callable[[], str],
 
 
 def _answers(ray: Any, blocks: list[list[ManifestLine]], work: Work, options: RayOptions) -> Iterator[dict[str, Any]]:
-    """What a worker made of each block, in order."""
+    """What a worker made of each block, in order. Raises ClusterError."""
+    afar = options.address.startswith("ray://")
+    found = _fed(ray, blocks, work, options) if afar else _results(ray, blocks, work, options)
+    for block in blocks:
+        try:
+            answer: dict[str, Any] = json.loads(next(found))
+        except Exception as error:  # of Ray, in many classes
+            cause = getattr(error, "cause", error)
+            if isinstance(cause, ClusterError):
+                raise cause from error
+            raise ClusterError(
+                f"The cluster broke off: {last_line(str(error))}. What is done stays; the same command goes on."
+            ) from error
+        if answer["first"] != block[0].number:  # Ray keeps the order; a line lost or doubled would not be seen
+            raise ClusterError("The cluster's answers are out of order; give the same command again.")
+        yield answer
+
+
+def _results(ray: Any, blocks: list[list[ManifestLine]], work: Work, options: RayOptions) -> Iterator[str]:
     context = ray.data.DataContext.get_current()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
@@ -87,18 +105,27 @@ def _answers(ray: Any, blocks: list[list[ManifestLine]], work: Work, options: Ra
         num_cpus=options.cpus,
         num_gpus=1 if options.gpu else 0,
     )
-    found = iter(answers.iter_rows())
-    for block in blocks:
-        try:
-            row = next(found)
-        except Exception as error:  # of Ray, in many classes
-            raise ClusterError(
-                f"The cluster broke off: {last_line(str(error))}. What is done stays; the same command goes on."
-            ) from error
-        answer: dict[str, Any] = json.loads(row["answer"])
-        if answer["first"] != block[0].number:  # Ray keeps the order; a line lost or doubled would not be seen
-            raise ClusterError("The cluster's answers are out of order; give the same command again.")
-        yield answer
+    for row in answers.iter_rows():
+        yield row["answer"]
+
+
+class Feed:
+    """Where the command is but a client of the cluster (ray://), Ray Data must be used by one of its processes."""
+
+    def __init__(self, blocks: list[list[ManifestLine]], work: Work, options: RayOptions) -> None:
+        import ray
+        import ray.data
+
+        self.results = _results(ray, blocks, work, options)
+
+    def next(self) -> str:
+        return next(self.results)
+
+
+def _fed(ray: Any, blocks: list[list[ManifestLine]], work: Work, options: RayOptions) -> Iterator[str]:
+    feed = ray.remote(num_cpus=0)(Feed).remote(blocks, work, options)
+    while True:
+        yield ray.get(feed.next.remote())
 
 
 def _workers(ray: Any, options: RayOptions, blocks: int) -> int:
@@ -110,7 +137,7 @@ def _workers(ray: Any, options: RayOptions, blocks: int) -> int:
     if options.gpu:
         fit = [min(cpus, int(node.get("GPU", 0))) for cpus, node in zip(fit, have, strict=True)]
     if not sum(fit):
-        needs = f"{options.cpus} CPUs and a GPU" if options.gpu else f"{options.cpus} CPUs"
+        needs = f"{options.cpus} CPU{'s' * (options.cpus > 1)}" + " and a GPU" * options.gpu
         raise ClusterError(
             f"No machine of the cluster has {needs}, as a worker needs; add one, or with --ray-workers wait for one."
         )
