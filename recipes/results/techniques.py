@@ -108,7 +108,7 @@ def plain(found: Ablation) -> Iterable[str]:
             continue
         alone = [row for row in one.rows if row.setting.kind == "alone" and row.setting.base == NONE]
         weak = [row.setting.name for row in alone if not certain(row, "f1", NONE, above=True)]
-        gains = f"no certain gain of F1 over none in {said(weak)}" if weak else "each technique alone certainly gains F1"
+        gains = f"no certain gain of F1 over none in {said(weak)}" if weak else "every technique alone gains F1"
         yield f"{one.condition}: {gains}."
         kept = [row for row in one.rows if row.setting.kind == "all but"]
         if not kept:
