@@ -8,6 +8,7 @@ frame: the search, the alignments and the evidence may ask for any label (docs/t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -32,6 +33,12 @@ class Posteriors:
     log_probs: npt.NDArray[np.float32]  # [T, V] natural logarithms, of the labels
     phones: npt.NDArray[np.float32] | None  # [T, P] natural logarithms, of the phones; None: the model has no such head
     hidden: tuple[torch.Tensor, ...] = ()  # [T, D] each, what an adapter reads; () where there is none in use
+
+
+SHAPES = "64"  # that torch's convolutions on a CPU are kept ready for, some five a shape of batch
+# By default it is 1024. Batches hardly ever have the same shape twice, and what is kept of each made a process grow by
+# 300 MB in the first hour of a recording. It is read when the first convolution is run; who set it is obeyed.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", SHAPES)
 
 
 class EncodedBatch:

@@ -168,10 +168,10 @@ class JointDecoder:
 
     def _unsought(self, listed: EntityList) -> Phrases | None:
         """Phrases with a weight of 0 or less: no evidence is sought for them, so they count without the list too."""
-        if all(entity.weight > 0 for entity in listed):
-            return None
         forms = listed.forms(self.search.spelling.charset)
         rows = np.flatnonzero(forms.weight <= 0)
+        if not len(rows):
+            return None
         table = PhraseTable(tuple(forms.texts[row] for row in rows), forms.entity[rows], forms.weight[rows])
         made = self.search.compile(table)
         return Phrases(table, made.automaton, (), listed, made.spelling)  # what is unusable was said of the whole list

@@ -76,6 +76,8 @@ def write(lines: list[ManifestLine], path: Path, least: float) -> None:
         while file.frames < least * RATE:
             for block in soundfile.blocks(once, blocksize=60 * RATE, dtype="int16"):
                 file.write(block)
+                if file.frames >= least * RATE:
+                    break
 
 
 def peak() -> float:
