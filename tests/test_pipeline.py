@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from itertools import count
@@ -328,3 +329,8 @@ def test_on_a_gpu() -> None:
     found = on_gpu.transcribe_batch([*waves, *waves], names)
     assert [one.text for one in found[: len(waves)]] == [one.text for one in found[len(waves) :]]
     assert sum(a.text == b.text for a, b in zip(found, recognizer.transcribe_batch(waves, names), strict=False)) >= 5
+
+
+def test_few_convolutions_are_kept_ready() -> None:
+    """Read by torch when it runs the first one; by default a process grows by hundreds of MB in hours of audio."""
+    assert int(os.environ["ONEDNN_PRIMITIVE_CACHE_CAPACITY"]) == 64 == int(encoding.SHAPES)
