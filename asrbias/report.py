@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MOST_SHOWN = 12  # characters of another script that a reason names
 SHORT = 3  # letters; a form of so few fires by accident
 # What a decoder does about risky entities (native/guard.hpp); the starter's has a guard.
-GUARDED = "A decoder with a guard (guard_character) writes risky ones only where they are heard clearly."
+GUARDED = "The starter writes risky ones only where they are heard clearly (docs/transcribe.md); other options may not."
 Status = Literal["used", "risky", "merged", "dropped"]
 
 
