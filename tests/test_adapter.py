@@ -252,6 +252,16 @@ def test_training_leaves_the_base_alone_and_learns(material: tuple[Model, TextSo
     assert load_adapter(tmp_path / "run").out.weight.abs().sum() > 0
 
 
+def test_nothing_is_heard_in_padding(material: tuple[Model, TextSource], tmp_path: Path) -> None:
+    text = trainer(material, tmp_path / "run", 1).text
+    padded = 0
+    for batch in (text[number] for number in range(5)):
+        for phones, length in zip(batch.phones, batch.lengths.tolist(), strict=True):
+            assert float(phones[length:].exp().sum()) < 1e-5
+            padded += len(phones) - length
+    assert padded > 0
+
+
 def test_a_run_goes_on_as_if_it_had_not_stopped(material: tuple[Model, TextSource], tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     trainer(material, whole, 6).run()

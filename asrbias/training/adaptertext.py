@@ -16,6 +16,7 @@ from asrbias.tokens import Vocabulary
 from asrbias.training.lists import ListMaker, Lists
 from asrbias.training.text import TextBatches
 
+UNHEARD = -20.0  # nats of every phone in padding: 0 would be all of them heard there, next to where an item ends
 VARIANT = 0.15  # probability that an entity is read by another pronunciation than its first
 
 
@@ -67,7 +68,7 @@ class AdapterText(Dataset[AdapterBatch]):
             begin = int(ends[sizes[mention.first] - 1]) if sizes[mention.first] else 0
             attended[mention.sentence, begin : int(ends[sizes[mention.last + 1] - 1])] = 1 + mention.phrase
         return AdapterBatch(
-            torch.nn.utils.rnn.pad_sequence(frames, batch_first=True),
+            torch.nn.utils.rnn.pad_sequence(frames, batch_first=True, padding_value=UNHEARD),
             torch.tensor([len(one) for one in frames]),
             torch.tensor([token for one in sentences for token in one.tokens]),
             torch.tensor([len(one.tokens) for one in sentences]),
