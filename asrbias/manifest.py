@@ -103,9 +103,24 @@ def in_process(recognizer: Callable[[], Recognizer]) -> Transcriber:
     def rows(
         lines: Sequence[ManifestLine], done: Container[str], lists: ManifestLists, say: Callable[[str], None]
     ) -> Rows:
-        yield from output_rows(recognizer(), [line for line in lines if line.id not in done], lists, say)
+        made = recognizer()
+        window = PipelineOptions().window if made.device.type == "cuda" else WINDOW
+        waiting = [line for block in blocks(lines, done, window) for line in block]
+        found = output_rows(made, waiting, lists, say)
+        with closing(found):
+            yield from (row for line, row in zip(waiting, found, strict=True) if line.id not in done)
 
     return rows
+
+
+def blocks(lines: Sequence[ManifestLine], done: Container[str], window: int) -> list[Sequence[ManifestLine]]:
+    """Lines that are transcribed together, of which some are not done.
+
+    Those of them that are done are transcribed again, if not written: so a recording is always encoded beside the same
+    others, and the last digits of a confidence do not tell where a run was stopped.
+    """
+    cut = (lines[start : start + window] for start in range(0, len(lines), window))
+    return [block for block in cut if any(line.id not in done for line in block)]
 
 
 def output_rows(

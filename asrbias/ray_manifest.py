@@ -16,7 +16,7 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asrbias.manifest import WINDOW, Rows, Transcriber
+from asrbias.manifest import WINDOW, Rows, Transcriber, blocks
 from asrbias.manifestlines import ManifestLine
 from asrbias.manifestlists import ManifestLists
 from asrbias.phrases import Unusable
@@ -40,8 +40,7 @@ def on_ray(recognizer: Callable[[], Recognizer], fingerprint: Callable[[], str],
         lines: Sequence[ManifestLine], done: Container[str], lists: ManifestLists, say: Callable[[str], None]
     ) -> Rows:
         window = PipelineOptions().window if options.gpu else WINDOW
-        cut = (list(lines[start : start + window]) for start in range(0, len(lines), window))
-        blocks = [block for block in cut if any(line.id not in done for line in block)]
+        waiting = [list(block) for block in blocks(lines, done, window)]
         paths = [path for line in lines for path in (line.audio, line.entities) if isinstance(path, Path)]
         folder = None if all(path.is_absolute() for path in paths) else Path.cwd()
         work = Work(
@@ -55,7 +54,7 @@ def on_ray(recognizer: Callable[[], Recognizer], fingerprint: Callable[[], str],
             cpus=options.cpus,
         )
         with cluster(options) as ray:
-            for block, answer in zip(blocks, _answers(ray, blocks, work, options), strict=True):
+            for block, answer in zip(waiting, _answers(ray, waiting, work, options), strict=True):
                 if answer["failed"]:
                     raise ClusterError(_failure(block, answer["failed"], lists.manifest))
                 if answer["tries"] > 1:

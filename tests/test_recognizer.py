@@ -208,7 +208,11 @@ def test_an_interrupted_manifest_goes_on(tiny: Recognizer, manifest: Path, tmp_p
     read.clear()
     stops.left = 100
     assert run(manifest, output, lambda: stops) == whole
-    assert read == [f"{number}.wav" for number in range(15, 20)], "15 whole lines were kept"
+    assert read == [f"{number}.wav" for number in range(20)], "the block that was not whole is encoded as before"
+    read.clear()
+    part.write_text("".join(json.dumps(row) + "\n" for row in whole[:17]))
+    assert run(manifest, output, lambda: stops) == whole
+    assert read == [f"{number}.wav" for number in range(16, 20)], "a whole block is kept"
 
 
 def test_other_settings_do_not_continue_a_run(tiny: Recognizer, manifest: Path, tmp_path: Path) -> None:
