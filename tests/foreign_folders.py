@@ -103,3 +103,16 @@ def _characters(folder: Path, labels: list[str], names: dict[str, Any]) -> None:
 
 def _write(folder: Path, name: str, content: Any) -> None:
     (folder / name).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+
+
+def torchaudio_module() -> torch.nn.Module:
+    """A small untrained wav2vec 2.0 of torchaudio's, with a head for CHARACTERS."""
+    torch.manual_seed(0)
+    module: torch.nn.Module = import_torchaudio().models.wav2vec2_model(
+        extractor_mode="group_norm", extractor_conv_layer_config=[(32, 10, 5), (32, 8, 4), (32, 16, 16)],
+        extractor_conv_bias=False, encoder_embed_dim=32, encoder_projection_dropout=0.0, encoder_pos_conv_kernel=16,
+        encoder_pos_conv_groups=4, encoder_num_layers=2, encoder_num_heads=2, encoder_attention_dropout=0.0,
+        encoder_ff_interm_features=64, encoder_ff_interm_dropout=0.0, encoder_dropout=0.0,
+        encoder_layer_norm_first=False, encoder_layer_drop=0.0, aux_num_out=len(CHARACTERS),
+    ).eval()  # fmt: skip
+    return module

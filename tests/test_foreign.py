@@ -22,7 +22,7 @@ from asrbias.phrases import LabelsError
 from asrbias.recognizer import Recognizer
 from asrbias.rescoring import RescoreOptions
 from asrbias.torchaudio_import import import_torchaudio
-from tests.foreign_folders import CHARACTERS, save_family
+from tests.foreign_folders import CHARACTERS, save_family, torchaudio_module
 
 RNG = np.random.default_rng(0)
 SPEECH = RNG.normal(scale=0.1, size=24_000).astype(np.float32)
@@ -96,14 +96,7 @@ def test_functions_that_are_no_models() -> None:
 
 
 def test_torchaudio_s_posteriors_are_its_own() -> None:
-    torch.manual_seed(0)
-    module = import_torchaudio().models.wav2vec2_model(
-        extractor_mode="group_norm", extractor_conv_layer_config=[(32, 10, 5), (32, 8, 4), (32, 16, 16)],
-        extractor_conv_bias=False, encoder_embed_dim=32, encoder_projection_dropout=0.0, encoder_pos_conv_kernel=16,
-        encoder_pos_conv_groups=4, encoder_num_layers=2, encoder_num_heads=2, encoder_attention_dropout=0.0,
-        encoder_ff_interm_features=64, encoder_ff_interm_dropout=0.0, encoder_dropout=0.0,
-        encoder_layer_norm_first=False, encoder_layer_drop=0.0, aux_num_out=len(CHARACTERS),
-    ).eval()  # fmt: skip
+    module = torchaudio_module()
     model = from_torchaudio(module, ["-", *CHARACTERS[1:]], 16_000)
     with torch.inference_mode():
         expected = module(torch.from_numpy(SPEECH)[None])[0][0].log_softmax(-1).numpy()

@@ -21,11 +21,10 @@ from asrbias.foreign_torch import TorchInside
 from asrbias.foreign_torchaudio import from_torchaudio
 from asrbias.manifestlines import ManifestError
 from asrbias.model import ModelError
-from asrbias.torchaudio_import import import_torchaudio
 from asrbias.training.adapterrun import AdapterTrainOptions
 from asrbias.training.lists import ListOptions
 from asrbias.training.recorded import RecordedTrainer, read_spoken
-from tests.foreign_folders import CHARACTERS, FAMILIES, save_family
+from tests.foreign_folders import CHARACTERS, FAMILIES, save_family, torchaudio_module
 
 NAMES = ["Kyiv", "Odesa", "Lviv"]
 RATE = 16_000
@@ -89,15 +88,7 @@ def check(plain: asrbias.Recognizer, told: asrbias.Recognizer, folder: Path) -> 
 
 
 def torchaudio_model() -> ForeignModel:
-    torch.manual_seed(0)
-    module = import_torchaudio().models.wav2vec2_model(
-        extractor_mode="group_norm", extractor_conv_layer_config=[(32, 10, 5), (32, 8, 4), (32, 16, 16)],
-        extractor_conv_bias=False, encoder_embed_dim=32, encoder_projection_dropout=0.0, encoder_pos_conv_kernel=16,
-        encoder_pos_conv_groups=4, encoder_num_layers=2, encoder_num_heads=2, encoder_attention_dropout=0.0,
-        encoder_ff_interm_features=64, encoder_ff_interm_dropout=0.0, encoder_dropout=0.0,
-        encoder_layer_norm_first=False, encoder_layer_drop=0.0, aux_num_out=len(CHARACTERS),
-    ).eval()  # fmt: skip
-    return from_torchaudio(module, ["-", *CHARACTERS[1:]], RATE, name="torchaudio:TINY")
+    return from_torchaudio(torchaudio_module(), ["-", *CHARACTERS[1:]], RATE, name="torchaudio:TINY")
 
 
 def test_a_torchaudio_model_learns_three_names(tmp_path: Path, manifest: Path) -> None:

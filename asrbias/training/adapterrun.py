@@ -17,14 +17,13 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from asrbias.adapter import ContextualAdapter
 from asrbias.adapter_files import checksum, save_adapter
 from asrbias.training.adaptertext import AdapterBatch
+from asrbias.training.bar import training_bar
 from asrbias.training.checkpoint import CHECKPOINT_FILE, Average, Progress, load_checkpoint, save_checkpoint
 from asrbias.training.lists import ListOptions
 from asrbias.training.objective import ctc
@@ -114,14 +113,7 @@ class AdapterRun:
 
     def run(self) -> None:
         """Train to the end; raises RuntimeError should the base have changed."""
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Bar(*columns, console=self.console) as bar:
+        with training_bar(self.console) as bar:
             task = bar.add_task("training", total=self.options.steps, completed=self.progress.step)
             recent: list[dict[str, float]] = []
             since, frames = time.monotonic(), 0

@@ -19,8 +19,6 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -29,6 +27,7 @@ from asrbias.model import Model, load_model, save_model
 from asrbias.tokens import Vocabulary
 from asrbias.training import stream
 from asrbias.training.augment import AugmentOptions, SpecAugmentOptions, spec_augment, warp_bands
+from asrbias.training.bar import training_bar
 from asrbias.training.checkpoint import (
     CHECKPOINT_FILE,
     Average,
@@ -205,14 +204,7 @@ class BaseTrainer:
         return float(batch.samples.sum()) / self.options.batches.sample_rate
 
     def run(self) -> None:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Bar(*columns, console=self.console) as bar:
+        with training_bar(self.console) as bar:
             task = bar.add_task("training", total=self.options.steps, completed=self.progress.step)
             since, heard, recent = time.monotonic(), 0.0, list[dict[str, float]]()
             for batch in self._batches():
