@@ -68,6 +68,10 @@ def load_adapter(
     It must belong to `encoder`, if given, or have been saved with the `head` that `belongs` is; `name` is the model's,
     for messages.
     """
+    if not has_adapter(folder):
+        raise ModelError(
+            f"There is no adapter at {folder} ({CONFIG_FILE} is missing); give the folder that `asrbias train adapter` wrote."
+        )
     try:
         config = read_object(folder / CONFIG_FILE)
         if config["format"] > FORMAT:

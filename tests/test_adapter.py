@@ -173,6 +173,8 @@ def test_files_keep_an_adapter(tmp_path: Path, encoder: Encoder) -> None:
     (tmp_path / "adapter.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         load_adapter(tmp_path)
+    with pytest.raises(ModelError, match="There is no adapter at .*missing; give the folder"):
+        load_adapter(tmp_path / "none")
 
 
 def test_the_loss_counts_frames_of_speech_alone() -> None:
