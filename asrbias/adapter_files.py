@@ -70,7 +70,8 @@ def load_adapter(
     """
     if not has_adapter(folder):
         raise ModelError(
-            f"There is no adapter at {folder} ({CONFIG_FILE} is missing); give the folder that `asrbias train adapter` wrote."
+            f"There is no adapter at {folder} ({CONFIG_FILE} is missing); give the folder that `asrbias train adapter` "
+            "wrote."
         )
     try:
         config = read_object(folder / CONFIG_FILE)
