@@ -76,6 +76,12 @@ class Posteriors:
         drawn = sorted(np.random.default_rng(seed).permutation(len(self.utterances))[:count].tolist())
         return Posteriors(tuple(self.utterances[i] for i in drawn), self.vocabulary, f"{self.digest}-{count}-{seed}")
 
+    def every(self, step: int) -> Posteriors:
+        """Each `step`-th utterance; all of them for 1."""
+        if step == 1:
+            return self
+        return Posteriors(self.utterances[::step], self.vocabulary, f"{self.digest}-every{step}")
+
 
 def write(folder: Path, lines: list[dict[str, Any]], matrices: dict[str, Any], vocabulary: Vocabulary) -> None:
     """matrices: labels0, phones0, labels1, ... of each line."""

@@ -83,7 +83,10 @@ def table(results: Results, everyone: Sequence[Contestant], counts: Sequence[int
             entry["options"] = dict(one.options_for(condition))
             if not condition.own:
                 none = results.texts(Contestant(one.name, one.system, entry["options"], {}), NONE)
-                silent = judge(none, results.posteriors, results.lists, NONE)
+                here = {utterance.id for utterance in results.heard(condition).utterances}
+                pairs = zip(results.posteriors.utterances, none, strict=True)
+                none = [text for utterance, text in pairs if utterance.id in here]
+                silent = judge(none, results.heard(condition), results.lists, NONE)
                 entry["wer_rise"] = against_none(scores[one.name], silent, options)
             if condition.own and arguments.timed:
                 entry["list_seconds"], entry["seconds"] = results.time(one, condition, arguments.timed)
@@ -153,6 +156,7 @@ def main() -> None:
         "--counts", type=int, nargs="*", default=[10, 100, 1000, 10000], help="distractors in each list"
     )
     parser.add_argument("--alone", type=int, nargs="*", default=[1000], help="the same, of lists of distractors alone")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="utterances of lists of 10,000 and more")
     parser.add_argument("--unit", default="utterance", help="what the bootstrap draws: utterance or speaker")
     parser.add_argument("--timed", type=float, default=20.0, help="seconds spent on the time of each cell; 0: no times")
     parser.add_argument("--output", type=Path, default=Path("build/peers/out"))
@@ -167,7 +171,7 @@ def main() -> None:
         print(measure(posteriors, setting, lists))
         return
     everyone = contestants(arguments.tuned, arguments.ours, arguments.lm is not None)
-    results = Results(arguments.output / "texts", posteriors, setting, lists)
+    results = Results(arguments.output / "texts", posteriors, setting, lists, arguments.every)
     found = table(results, everyone, arguments.counts, arguments)
     title = f"{arguments.posteriors.name}: {len(posteriors.utterances)} utterances"
     write_whole(arguments.output / "peers.json", json.dumps(found, indent=1).encode())

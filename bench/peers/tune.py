@@ -115,11 +115,12 @@ def beside(values: Collection[Any], value: Any) -> list[Any]:
 
 
 def earlier(folder: Path, name: str, count: int) -> dict[str, Any]:
-    """What an earlier tuning chose for lists of so many distractors, without what is fixed."""
+    """What an earlier tuning chose for lists of so many distractors, or the longest before, without what is fixed."""
     best = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["best"]
-    if str(count) not in best:
+    before = [known for known in map(int, best) if known <= count]
+    if not before:
         raise SystemExit(f"{folder}/{name}.json has weights for {', '.join(best)} distractors, none for {count}.")
-    return {key: value for key, value in best[str(count)].items() if key not in PLANS[name].fixed}
+    return {key: value for key, value in best[str(max(before))].items() if key not in PLANS[name].fixed}
 
 
 def safe(trials: Trials) -> dict[str, Any] | None:

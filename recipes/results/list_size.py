@@ -114,6 +114,16 @@ def remarks(scores: Scores, none: Mapping[Condition, Score]) -> list[str]:
         if not condition.own:
             rises = [differences(scores[condition, bias], none[condition])["wer"] for bias in BIASES]
             found.append(f"- {condition}, WER against no list: {', '.join(map(rise, BIASES, rises))}.")
+    already = [
+        f"{number(score.totals.false_hits_per_1000_words)} by {condition}"
+        for condition, score in none.items()
+        if not condition.own
+    ]
+    if already:
+        found.append(
+            "- False hits are all that is written of a list and was not said. What is written without a list has some "
+            f"already, counted by the same lists in 1,000 words: {', '.join(already)}."
+        )
     return found
 
 

@@ -24,7 +24,7 @@ from asrbias.loading import find_language_model
 BENCH = ROOT / "bench" / "peers"
 BIASES = ("1", "1.7", "2")
 COUNTS, SILENT = (100, 1_000, 10_000), 1_000
-TUNED = (100, 1_000)  # distractors; longer lists take the weights of the longest
+EVERY = 4  # as in list_size.py: lists of 10,000 for every fourth recording
 BARS = {
     100: 0.7,
     1_000: 0.6,
@@ -61,8 +61,9 @@ def main() -> None:
             about=(
                 f"data: `speech/test`, {utterances} recordings; a list of N is an utterance's own entities and the "
                 "first N lines of `distractors.txt`, or these alone; the same posteriors, lists and words for all",
+                f"lists of 10,000: every {EVERY}th recording only",
                 f"weights: each peer's of highest F1 on {arguments.sample} recordings of `speech/dev` with "
-                f"{' and '.join(map(str, TUNED))} distractors, near bench/peers/tuned; ours are as shipped",
+                f"{', '.join(f'{n:,}' for n in arguments.counts)} distractors, near bench/peers/tuned; ours as shipped",
                 "peers: pyctcdecode 0.5.0, flashlight-text 0.0.7, the CTC word spotter of nemo_toolkit 3.0.0",
                 "intervals: 95 %, paired bootstrap over utterances, 10,000 draws",
             ),
@@ -93,12 +94,12 @@ class Bench:
 
     def tune(self) -> Path:
         """The peers' weights on dev."""
-        tuned = self.folder / f"tuned-{self.arguments.sample}"
+        tuned = self.folder / "-".join(map(str, ("tuned", self.arguments.sample, *self.arguments.counts)))
         names = sorted(path.stem for path in (BENCH / "tuned").glob("*.json"))
         left = [name for name in names if not (tuned / f"{name}.json").is_file()]
         if left:
             self.call("tune.py", str(self.folder / "dev"), *self.common, "--near", str(BENCH / "tuned"), "--utterances",
-                      str(self.arguments.sample), "--counts", *map(str, TUNED), "--output", str(tuned),
+                      str(self.arguments.sample), "--counts", *map(str, self.arguments.counts), "--output", str(tuned),
                       "--system", *left)  # fmt: skip
         return tuned
 
@@ -113,7 +114,7 @@ class Bench:
         path.write_text(json.dumps(ours), encoding="utf-8")
         counts = map(str, self.arguments.counts)
         self.call("run.py", str(self.folder / "test"), *self.common, "--tuned", str(tuned), "--ours", str(path),
-                  "--timed", "0", "--counts", *counts, "--alone", str(SILENT), "--output",
+                  "--timed", "0", "--counts", *counts, "--alone", str(SILENT), "--every", str(EVERY), "--output",
                   str(self.folder / "out"))  # fmt: skip
         found: dict[str, Rows] = json.loads((self.folder / "out" / "peers.json").read_text(encoding="utf-8"))
         return found
