@@ -86,13 +86,14 @@ def test_what_longer_lists_keep_of_the_gain() -> None:
     none = {OWN: _score(4), MORE: _score(4), ALONE: _score(0)}
     kept = {OWN: _score(24), MORE: _score(14), ALONE: _score(0, false_hits=20)}
     scores = {(c, bias): score for c, score in kept.items() for bias in list_size.BIASES}
-    first, second = list_size.remarks(scores, none)
+    first, second, already = list_size.remarks(scores, none)
     gains = [2 * n / (40 + n) - 2 * 4 / 44 for n in (24, 14)]
     assert f"1,000 distractors keep {100 * gains[1] / gains[0]:.0f} % at `--bias 1`" in first
     assert (
         second.startswith("- 1,000 distractors alone, WER against no list: +16.67 (")
         and second.count("certainly worse") == 3
     )
+    assert already.endswith("counted by the same lists in 1,000 words: 0.0 by 1,000 distractors alone.")
     table = list_size.table(list(none), scores, none)
     assert table.splitlines()[-1].startswith("| 1,000 distractors alone | – | 50.0 | 166.7 |")
 
