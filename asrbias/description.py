@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from asrbias.foreign import NEEDS, ForeignModel
+from asrbias.foreign import ForeignModel
+from asrbias.foreign_options import NEEDS
 from asrbias.joint import JointDecoder
 from asrbias.phrases import Spelling
 
@@ -45,12 +46,15 @@ def describe(recognizer: Recognizer) -> str:
     for name in NEEDS:
         on = getattr(decoder.options, name) is not None
         why = _why_off(model, name) if isinstance(model, ForeignModel) else "not in the options"
-        rows.append(f"{NAMES[name]}: " + ("on" if on else f"off: {why}"))
+        how = ", by the sounds of what the model spells" if foreign and name != "adapter" else ""
+        rows.append(f"{NAMES[name]}: " + (f"on{how}" if on else f"off: {why}"))
     return "\n".join(rows)
 
 
 def _why_off(model: ForeignModel, name: str) -> str:
-    """Why a technique is off that the model does not serve."""
+    """Why a technique is off that the model does not serve, or that was not asked for."""
+    if name == "rescore" or (name != "adapter" and not model.spells):
+        return "the model has no phone head" + ("" if model.spells else ", and spells no English letters")
     if name != "adapter":
-        return "the model has no phone head"
+        return "not in the options"
     return "the model shows nothing but posteriors" if model.inside is None else "none was given"

@@ -2,10 +2,11 @@
 
     evidence = phone_weight * fit          its phones' best path less the best labels of the same frames (tempered)
              + rarity_weight * rarity      -log of its phones' shares: what chance does not make
-             - pace_weight * (log(frames a phone / PACE))^2    said neither too fast nor too slowly
+             - pace_weight * (log(frames a phone / pace))^2    said neither too fast nor too slowly; HASTE at most
              + letter_weight * letters * weight    what being listed is worth, as the beam search's bonus
              + subword_weight * (S(with it) - S(as it is))    log probability of both texts over every segmentation and
-                                           every alignment (tempered), the text being the best without language model
+                                           every alignment (tempered), the text being the best without language model;
+                                           LEAST at least
              + context_weight * (S(with it) - S(as it is))    the same for the best text with the language model
              + heard, if that text has the entity there without being told of it
              + written, if a search that was told of the list writes it there
@@ -37,8 +38,10 @@ from asrbias.stretches import Stretch, stretches
 from asrbias.wordgraphs import SubwordGraphs, tempered
 
 EDGES = 3  # word boundaries that are tried for each edge of a place
-PACE = 1.57  # frames a phone that are usual, of 40 ms
-LEAST = -40.0  # nats that a text may be less probable: beyond, it is all the same
+PACE = 1.57  # frames of 40 ms a phone that are usual
+# Beyond these it is all the same: else what is certainly wrong decides how much a little doubt counts (docs/log.md).
+LEAST = -8.0  # nats that a text may be less probable
+HASTE = 1.0  # of the square of log(frames a phone / pace)
 HOPE = 4.0  # nats that subwords may add to what the phones say, at the most
 MOST_ATTENDED = 9.3  # nats of attention, at the most
 OPEN = 2.0  # times `cost` and `slack` that a proposed entity may fall short
@@ -57,6 +60,7 @@ class EvidenceOptions:
     phone_weight: float = 1.0
     rarity_weight: float = 0.44
     pace_weight: float = 1.94  # nats
+    pace: float = PACE  # frames a phone that are usual, by the model's own frames
     letter_weight: float = 0.325  # nats a letter
     subword_weight: float = 0.054
     context_weight: float = 0.266
@@ -76,8 +80,9 @@ class EvidenceOptions:
             least = -1000.0 if name == "threshold" else 0.0
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 1000:
                 raise EvidenceError(f"{name} is {value!r}; it must be a number from {least:g} to 1000.")
-        if not self.temperature > 0:
-            raise EvidenceError(f"temperature is {self.temperature!r}; it must be above 0.")
+        for name in ("temperature", "pace"):
+            if not getattr(self, name) > 0:
+                raise EvidenceError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,14 +156,14 @@ class Evidence:
 
     def threshold(self, pronounced: PronouncedList) -> float:
         """Nats that the evidence must reach for a list of this size."""
-        return self._options.threshold + self._options.growth * math.log(max(1, pronounced.size))
+        return threshold(self._options, pronounced.size)
 
     def _by_sound(self, spot: Spot, pronounced: PronouncedList) -> float:
         """The evidence that needs no look at the subwords."""
         o = self._options
-        pace = math.log((spot.last + 1 - spot.first) / (spot.phones * PACE))
         worth = o.letter_weight * pronounced.letters[spot.entity]
-        return o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * pace * pace + worth
+        paced = o.pace_weight * haste(spot, o.pace)
+        return o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - paced + worth
 
     def _claim(
         self,
@@ -248,6 +253,17 @@ class Evidence:
             spots[number]: Place(text, part.first + first, part.first + last, gain)
             for number, (gain, text, first, last) in best.items()
         }
+
+
+def threshold(options: EvidenceOptions, entities: int) -> float:
+    """Nats that the evidence must reach for a list of so many."""
+    return options.threshold + options.growth * math.log(max(1, entities))
+
+
+def haste(spot: Spot, pace: float) -> float:
+    """How far a place is from the usual pace: the square of the logarithm, HASTE at the most."""
+    away = math.log((spot.last + 1 - spot.first) / (spot.phones * pace))
+    return min(HASTE, away * away)
 
 
 def is_written(spot: Spot, biased: Hypothesis | None) -> bool:

@@ -6,25 +6,24 @@
     recognizer = asrbias.Recognizer(my_callable, labels=["<pad>", "|", "E", ...])
 
 What needs only posteriors works on all of them: the search with a list, the language model, long recordings, streams.
-What reads the phone head (rescoring by sounds, pronunciation lookup, verification) is off; an adapter is on where one
-was trained for a torch model and is given. `Recognizer.describe()` says so.
+What reads a phone head (pronunciation lookup, verification) reads the phones of what the model spells instead
+(spelledphones.py); an adapter is on where one was trained for a torch model and is given. What is decoded with, where
+nothing is said of it: foreign_options.py. `Recognizer.describe()` tells.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from asrbias.adapting import AdapterOptions
 from asrbias.audio import Samples
-from asrbias.decode_options import DecodeOptions
 from asrbias.errors import reason
-from asrbias.joint_options import JointOptions
 from asrbias.phrases import LabelsError, Spelling, check_labels
 
 if TYPE_CHECKING:
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 BLANKS = ("<blank>", "<blk>", "<pad>", "[PAD]", "<b>", "<eps>", "-", "_", "")  # what blanks are called
 KINDS = ("torchaudio", "hf", "onnx")  # prefixes that `load` knows
-NEEDS = ("rescore", "lookup", "verify", "adapter")  # of JointOptions: what reads a phone head or hidden states
 PROBES = (2.0, 10.0)  # seconds of silence from which a frame's length is measured
 
 
@@ -93,6 +91,8 @@ class ForeignModel:
         self.seconds_per_frame = seconds_per_frame or self._measure()
         spelling = Spelling.of(labels, self.vocabulary.blank)
         self._spoken = np.array([bool(label.strip()) for label in spelling.shown])
+        # whether what it spells can be pronounced: English letters, and words
+        self.spells = spelling.separator is not None and frozenset(ascii_lowercase) <= spelling.charset
 
     def log_probs(self, samples: Samples) -> npt.NDArray[np.float32]:
         """samples [S] -> natural-log posteriors [T, V]."""
@@ -178,17 +178,6 @@ def foreign(model: Any, labels: Sequence[str] | None, blank: int | None, sample_
             "A function is no model without labels; give labels=[...], a string for each column it returns."
         )
     return ForeignModel(model, labels, blank=blank, sample_rate=sample_rate, name="the model")
-
-
-def servable(options: Any, model: ForeignModel) -> tuple[Any, tuple[str, ...]]:
-    """The options without what a foreign model cannot serve, and what that was; its adapter is on."""
-    if isinstance(options, DecodeOptions) and model.adapter is not None:
-        options = JointOptions(decode=options)
-    if not isinstance(options, JointOptions):
-        return options, ()
-    adapter = (options.adapter or AdapterOptions()) if model.adapter is not None else None
-    made = replace(options, rescore=None, lookup=None, verify=None, adapter=adapter)
-    return made, tuple(name for name in NEEDS if getattr(options, name) is not None and getattr(made, name) is None)
 
 
 def load_foreign(name: str, device: str) -> ForeignModel:

@@ -14,7 +14,8 @@ Dingliwal et al. 2022 (arXiv 2210.09510): each technique alone and all of them. 
 What an `adapter` made of the posteriors (adapting.py) is what 1. searches; with the soft rule of `lookup` its text is
 evidence for the entities in it, as the adapter's attention is, and 3. and 4. go on from the text without a list.
 
-Without a phone head, or with none of 2 to 4, this is a Decoder.
+With none of 2 to 4 this is a Decoder. Where there is no phone head, `spelled` makes phones of what the model spells
+(spelledphones.py).
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from asrbias.phrases import Phrases
 from asrbias.phrasetable import PhraseTable
 from asrbias.pronunciations import PronouncedList
 from asrbias.rescoring import rescore
+from asrbias.spelledphones import SpelledPhones
 from asrbias.variants import VariantOptions, with_variants
 from asrbias.wordgraphs import PhoneGraphs
 
@@ -83,6 +85,7 @@ class JointDecoder:
         self.search = Decoder(labels, blank=blank, lm=lm, options=_searched(self.options))
         self.labels, self.blank = self.search.labels, self.search.blank
         self._phones = PhoneGraphs(phones)
+        self._spelled = self._make_spelled(phones)
         self._lookup = self._make_lookup(phones)
         self._plain = self._make_plain(labels) if self._lookup is not None and self._lookup.rule != EXACT else None
         self._variants: OrderedDict[str, tuple[EntityList, Phrases]] = OrderedDict()
@@ -100,6 +103,10 @@ class JointDecoder:
             search.spelling, blank=search.blank, phones=phones, rule=rule, options=options, variants=o.variants
         )
 
+    def _make_spelled(self, phones: Sequence[str]) -> SpelledPhones | None:
+        o = self.options.spelled
+        return None if o is None else SpelledPhones(self.labels, blank=self.blank, phones=phones, options=o)
+
     def _make_plain(self, labels: Sequence[str]) -> Decoder:
         """What the soft rule compares with: the best text without list and language model."""
         options = replace(self.options.decode, nbest=1, bonus=0.0, adaptive=0.0, unigram=0.0)
@@ -112,7 +119,8 @@ class JointDecoder:
 
         Args:
             log_probs: [T, V] natural logarithms.
-            phone_log_probs: [T, P] of the phone head, the same frames; not needed where no technique reads it.
+            phone_log_probs: [T, P] of the phone head, the same frames; not needed where no technique reads it, or
+                where the options have phones made of what is spelled.
             entities: the list; None or an empty one gives what the search gives, rescored where that is on.
             adapted: what an adapter made of the item and the list (adapting.py).
         Raises:
@@ -144,6 +152,7 @@ class JointDecoder:
         if not self.options.decode.bias:  # the dial at 0: no list
             lists = [None] * len(lists)
         self._check(log_probs, sounds, lists)
+        sounds = self._with_spelled(log_probs, sounds, lists, threads)
         phrases = [self._compile(one) if one is not None else None for one in lists]
         told = self._adapted(lists, adapted)
         biased = [one.log_probs if one is not None else x for one, x in zip(told, log_probs, strict=True)]
@@ -187,12 +196,27 @@ class JointDecoder:
     def _check(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Sequence[EntityList | None]) -> None:
         if len(sounds) != len(log_probs):
             raise JointError(f"There are {len(log_probs)} items but {len(sounds)} phone posteriors; give one for each.")
-        read = [self.options.sounds and (self.options.rescore is not None or bool(one)) for one in lists]
-        if any(needed and one is None for needed, one in zip(read, sounds, strict=True)):
+        if self._spelled is None and any(map(self._lacks, sounds, lists)):
             raise JointError(
-                "phone_log_probs is missing, and these options read the phone head; give its posteriors, or set "
-                "rescore, lookup and verify to None."
+                "phone_log_probs is missing, and these options read the phone head; give its posteriors, or "
+                "spelled=SpelledOptions() to read what the model spells, or set rescore, lookup and verify to None."
             )
+
+    def _lacks(self, sounds: Any, listed: EntityList | None) -> bool:
+        """Whether an item's phones will be read and were not given."""
+        return sounds is None and self.options.sounds and (self.options.rescore is not None or bool(listed))
+
+    def _with_spelled(
+        self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Sequence[EntityList | None], threads: int | None
+    ) -> list[Any]:
+        """The phones of what is spelled where phones are needed and were not given."""
+        made = list(sounds)
+        lacking = [n for n, item in enumerate(zip(sounds, lists, strict=True)) if self._lacks(*item)]
+        if self._spelled is not None and lacking:
+            found = _each(self._spelled, [(log_probs[n],) for n in lacking], threads or _cores())
+            for n, one in zip(lacking, found, strict=True):
+                made[n] = one
+        return made
 
     def _lists(self, entities: Any, count: int) -> list[EntityList | None]:
         if entities is None or isinstance(entities, EntityList):
@@ -252,7 +276,6 @@ class JointDecoder:
             best = lookup.put(nbest[0], accepted(claims), item.log_probs, pronounced)
         found = [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
         return found if item.adapted is None else [marked(one, pronounced) for one in found]
-
 
     def _weighed(
         self, lookup: Lookup, pronounced: PronouncedList, nbest: list[Hypothesis], item: Item

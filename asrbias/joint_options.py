@@ -10,6 +10,7 @@ from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
 from asrbias.evidence import EvidenceOptions
 from asrbias.rescoring import RescoreOptions
+from asrbias.spelled_options import SpelledOptions
 from asrbias.variants import VariantOptions
 
 EXACT = "exact"
@@ -37,6 +38,7 @@ class JointOptions:
     verify: EvidenceOptions | None = None  # what the search proposes must pass the same evidence (evidence.py)
     adapter: AdapterOptions | None = None  # the model's adapter (adapting.py), which works before the search
     variants: VariantOptions | None = None  # other spellings and pronunciations of what is listed (g2g.py)
+    spelled: SpelledOptions | None = None  # phones of what is spelled, where no others are given
 
     def __post_init__(self) -> None:
         for name, kind in KINDS.items():
@@ -86,6 +88,7 @@ KINDS: dict[str, type[Any]] = {
     "verify": EvidenceOptions,
     "adapter": AdapterOptions,
     "variants": VariantOptions,
+    "spelled": SpelledOptions,
 }
 
 

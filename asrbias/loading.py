@@ -116,7 +116,9 @@ def _foreign(
     if decode is None or isinstance(decode, (str, PathLike)):
         decode = None if decode is None else read_options(decode)
     if bias is not None:
-        decode = _with_bias(decode, bias)
+        from asrbias.foreign_options import usual_options
+
+        decode = _with_bias(decode or usual_options(model, options.nbest if options else 1), bias)
     words = None if lm == OWN_LM else _language_model(Path(), lm)
     return Recognizer(model, device=device, lm=words, decode=decode, options=options)
 

@@ -20,7 +20,8 @@ from asrbias.description import describe
 from asrbias.encoding import EncodedBatch, ForeignBatch, by_length, check_waves, encode
 from asrbias.encoding import Posteriors as Posteriors
 from asrbias.entities import Entity, EntityError, EntityList, EntityTypeError
-from asrbias.foreign import ForeignModel, Labels, foreign, own_model, servable
+from asrbias.foreign import ForeignModel, Labels, foreign, own_model
+from asrbias.foreign_options import servable, usual_options
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.pipeline import Failed, PipelineOptions, Recording, named, transcripts
@@ -88,20 +89,22 @@ class Recognizer:
             raise TypeError(f"options is {type(options).__name__}; give a RecognizeOptions.")
         self.device = torch_device(device)
         self.options = options or RecognizeOptions()
-        if decode is None:  # the decoder's default number of hypotheses must not cap what is asked for here
-            decode = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest))
         own = own_model(model)
         self.model: Model | ForeignModel
         self.off: tuple[str, ...] = ()  # techniques that were asked for and the model cannot serve
+        chosen: Options
         if own is not None:
             if labels is not None:
                 raise TypeError("labels are given with a function; this model has labels of its own.")
             self.model = own.to(self.device).eval()
+            # the decoder's default number of hypotheses must not cap what is asked for here
+            chosen = DecodeOptions(nbest=max(DecodeOptions().nbest, self.options.nbest)) if decode is None else decode
         else:
             self.model = foreign(model, labels, blank, sample_rate)
-            decode, self.off = servable(decode, self.model)
-        self.decoder = _decoder(self.model.vocabulary, lm, decode)
-        self.adapting = _adapting(self.model, decode)
+            usual = usual_options(self.model, self.options.nbest) if decode is None else decode
+            chosen, self.off = servable(usual, self.model)
+        self.decoder = _decoder(self.model.vocabulary, lm, chosen)
+        self.adapting = _adapting(self.model, chosen)
 
     @property
     def sample_rate(self) -> int:

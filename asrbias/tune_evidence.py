@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, PACE, Claim, EvidenceOptions
+from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, PACE, Claim, EvidenceOptions, haste, threshold
 
 Array = npt.NDArray[np.float64]
 # Columns of what a claim is weighed by, and the options that weigh them; evidence.py says what they are.
@@ -59,9 +59,8 @@ def inputs(claims: Sequence[Claim], size: int) -> Array:
     rows = []
     for claim in claims:
         spot = claim.spot
-        pace = math.log((spot.last + 1 - spot.first) / (spot.phones * PACE))
         subwords, context = max(LEAST, claim.subwords), max(LEAST, claim.context)
-        rows.append((spot.fit, spot.rarity, -pace * pace, claim.letters, subwords, context, float(claim.heard),
+        rows.append((spot.fit, spot.rarity, -haste(spot, PACE), claim.letters, subwords, context, float(claim.heard),
                      claim.attended, float(claim.written)))  # fmt: skip
     return np.array(rows, float).reshape(len(rows), len(NAMES))
 
@@ -78,10 +77,10 @@ def told(given: Array, written: npt.NDArray[np.bool_]) -> Array:
 def weigh(given: Array, weights: EvidenceOptions, size: int) -> Array:
     """[claims] the evidence above the threshold, nats; -inf for what evidence.py would not look at."""
     w = np.array([getattr(weights, name) for name in NAMES])
-    threshold = weights.threshold + weights.growth * math.log(max(1, size))
-    least = threshold - weights.heard - weights.written - HOPE - weights.attended_weight * MOST_ATTENDED
+    above = threshold(weights, size)
+    least = above - weights.heard - weights.written - HOPE - weights.attended_weight * MOST_ATTENDED
     looked_at = given[:, :BY_SOUND] @ w[:BY_SOUND] >= least
-    return np.where(looked_at, given @ w - threshold, -np.inf)
+    return np.where(looked_at, given @ w - above, -np.inf)
 
 
 def fold_of(speakers: Sequence[str], folds: int) -> npt.NDArray[np.int64]:

@@ -173,7 +173,7 @@ def test_files_keep_an_adapter(tmp_path: Path, encoder: Encoder) -> None:
     (tmp_path / "adapter.json").write_text("{")
     with pytest.raises(ModelError, match="cannot be read"):
         load_adapter(tmp_path)
-    with pytest.raises(ModelError, match="There is no adapter at .*missing.*give the folder"):
+    with pytest.raises(ModelError, match=r"There is no adapter at .*missing.*give the folder"):
         load_adapter(tmp_path / "none")
 
 

@@ -13,6 +13,7 @@ import torch
 import asrbias
 from asrbias.audio import Samples
 from asrbias.cli import main
+from asrbias.decode_options import DecodeOptions
 from asrbias.foreign import ForeignModel, ForeignModelError, find_blank
 from asrbias.foreign_onnx import kaldi_features, nemo_features, read_tokens
 from asrbias.foreign_torchaudio import from_torchaudio
@@ -44,15 +45,19 @@ def spelled(text: str, labels: list[str]) -> Any:
 
 def test_a_function_with_labels_is_a_model() -> None:
     recognizer = Recognizer(spelled("CALL|KEEV", CHARACTERS), labels=CHARACTERS)
-    heard = recognizer.transcribe(SPEECH, ["Kyiv"])
-    assert heard.text == "call keev"
+    away = Recognizer(spelled("TO|KAZABLANKA", CHARACTERS), labels=CHARACTERS)
+    assert away.transcribe(SPEECH, ["Casablanca"]).text == "to Casablanca"  # which sounds like what it spells
+    searched = Recognizer(spelled("TO|KAZABLANKA", CHARACTERS), labels=CHARACTERS, decode=DecodeOptions())
+    assert searched.transcribe(SPEECH, ["Casablanca"]).text == "to kazablanka"
     assert recognizer.model.seconds_per_frame == pytest.approx(0.02)
+    heard = recognizer.transcribe(SPEECH)
     assert heard.words[1].start == pytest.approx(2 * 5 * 0.02 + 0.02, abs=0.03)
     listed = recognizer.transcribe(SPEECH, [asrbias.Entity("Keev", display="Kyiv")])
     assert listed.text == "call Kyiv" and listed.words[1].entity is not None
     said = recognizer.describe()
     assert "characters, | between words; capitals, shown small; blank '<pad>' at 0" in said
     assert "rescoring by sounds: off: the model has no phone head" in said and "lists: on" in said
+    assert "pronunciation lookup: on, by the sounds of what the model spells" in said
 
 
 def test_what_the_model_cannot_serve_is_off() -> None:

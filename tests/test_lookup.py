@@ -97,9 +97,10 @@ def test_evidence_is_the_sum_that_it_is_said_to_be() -> None:
     pronounced = lookup.compile(EntityList(["Healey"]))
     (claim,) = lookup.claims(best, best, log_probs, phones, pronounced)
     o, spot = SOFT, claim.spot
-    pace = np.log((spot.last + 1 - spot.first) / (spot.phones * 1.57))
-    expected = o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * pace**2 - o.threshold
-    expected += o.letter_weight * 6 + o.subword_weight * claim.subwords + o.context_weight * claim.context
+    away = np.log((spot.last + 1 - spot.first) / (spot.phones * 1.57)) ** 2
+    expected = o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * min(1, away) - o.threshold
+    texts = o.subword_weight * max(-8, claim.subwords) + o.context_weight * max(-8, claim.context)
+    expected += o.letter_weight * 6 + texts
     assert claim.gain == pytest.approx(expected) and not claim.heard and claim.subwords < 0
     found = lookup.put(best, [claim], log_probs, pronounced)
     assert found.score == pytest.approx(best.score + claim.gain)
