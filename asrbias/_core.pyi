@@ -8,6 +8,7 @@ import numpy.typing as npt
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
+Labels = npt.NDArray[np.uint16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
 # first and last token, row of the phrase or -1, first and last word of that phrase
@@ -147,14 +148,22 @@ class LabelTree:
 
 def fit_sequences(
     stay: Float32, move: Float32, floor: float, passing: float, first: float,
-    labels: Int32, offsets: Int32, rows: Int32, scores: Float32,
+    labels: Labels, offsets: Int32, rows: Int32, scores: Float32,
 ) -> None: ...  # fmt: skip
 
+def fit_runs(
+    odds: Float32, presence: Float32, insertion: float, deletion: float,
+    labels: Labels, offsets: Int32, rows: Int32, scores: Float32,
+) -> None: ...  # fmt: skip
+
+def keep_best(owners: Int32, rows: Int32, scores: Float32, most: int, kept: Int32) -> int: ...
+
 class PhoneGrams:
-    def __init__(self, labels: Int32, offsets: Int32, phones: int) -> None: ...
+    def __init__(self, labels: Labels, offsets: Int32, phones: int) -> None: ...
     @property
     def nbytes(self) -> int: ...
     def scores(self, odds: Float32, presence: Float32, insertion: float, scores: Float32) -> None: ...
+    def best(self, odds: Float32, presence: Float32, insertion: float, rows: Int32) -> int: ...
 
 def attend(
     keys: Float32, query: Float32, nothing: Float32, written: Float32, heard: Float32, values: Float32, sizes: Int64,

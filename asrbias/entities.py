@@ -142,7 +142,9 @@ class EntityList(Sequence[Entity]):
         return iter(self._entities)
 
     def __eq__(self, other: object) -> bool:
-        return self._entities == other._entities if isinstance(other, EntityList) else NotImplemented
+        if not isinstance(other, EntityList):
+            return NotImplemented
+        return self is other or self._entities == other._entities
 
     def __hash__(self) -> int:
         return hash(self.digest)  # made once: decoders look lists up for every utterance

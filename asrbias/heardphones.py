@@ -77,7 +77,7 @@ def heard_phones(
 class PhoneSequences:
     """R sequences of phones counted from 0, one after the other."""
 
-    labels: Places  # [K]
+    labels: npt.NDArray[np.uint16]  # [K]
     offsets: Places  # [R + 1] where each begins, and K at the end
 
     def __len__(self) -> int:
@@ -93,41 +93,37 @@ class PhoneSequences:
         return self.labels.nbytes + self.offsets.nbytes
 
 
-def fit_runs(heard: Heard, sequences: PhoneSequences, rows: Ints, *, insertion: float, deletion: float) -> Floats:
-    """How well each of some sequences fits in anywhere: the best score, nats. [M]
+def fit_runs(
+    heard: Heard, sequences: PhoneSequences, rows: Ints | Places, *, insertion: float, deletion: float
+) -> Floats:
+    """How well each of some sequences fits in anywhere: the best score, nats, to a fiftieth for each phone. [M]
 
-    A score is the sum of the odds of matched runs, of `insertion` times their presence for runs passed over, and of
-    `deletion` for phones passed over. (Of two phones passed over one after the other, the second counts a run later.)
+    A score is the sum of the odds of matched runs, of `insertion` times their presence for runs passed over (three at
+    most one after the other), and of `deletion` for phones passed over.
 
     Args:
         rows: [M] which sequences.
         insertion: nats for a run of presence 1 that is passed over, at most 0. deletion: nats a phone, at most 0.
     """
-    # less `deletion` for each phone up to it, so that passing over one costs nothing and having heard none scores 0
-    move = heard.odds - np.float32(deletion)
-    stay = np.float32(insertion) * heard.presence[:, None]
-    scores = _fit(stay, move, sequences, rows, floor=0.0, passing=0.0, first=0.0)
-    scores += np.float32(deletion) * sequences.lengths[rows].astype(np.float32)
-    return scores
-
-
-def fit_frames(heard: Heard, sequences: PhoneSequences, rows: Ints, *, deletion: float) -> Floats:
-    """As `fit_runs`, by the best path through the frames: what it falls short of their best labels, nats. [M]
-
-    Each frame is the next phone, or the same phone or the blank after it; or a phone is passed over for `deletion`.
-    Two equal phones need no blank between.
-    """
-    move = np.ascontiguousarray(heard.frames[:, 1:])
-    stay = np.maximum(move, heard.frames[:, :1])
-    return _fit(stay, move, sequences, rows, floor=2 * LOWEST, passing=deletion, first=LOWEST)
-
-
-def _fit(
-    stay: Floats, move: Floats, sequences: PhoneSequences, rows: Ints, *, floor: float, passing: float, first: float
-) -> Floats:
     from asrbias import _core
 
     scores: Floats = np.empty(len(rows), np.float32)
     chosen = np.ascontiguousarray(rows, np.int32)
-    _core.fit_sequences(stay, move, floor, passing, first, sequences.labels, sequences.offsets, chosen, scores)
+    _core.fit_runs(heard.odds, heard.presence, insertion, deletion, sequences.labels, sequences.offsets, chosen, scores)
+    return scores
+
+
+def fit_frames(heard: Heard, sequences: PhoneSequences, rows: Ints | Places, *, deletion: float) -> Floats:
+    """How well the best path through the frames fits: what it falls short of their best labels, nats. [M]
+
+    Each frame is the next phone, or the same phone or the blank after it; or a phone is passed over for `deletion`
+    (of two passed over one after the other, the second counts a frame later). Two equal phones need no blank between.
+    """
+    from asrbias import _core
+
+    move = np.ascontiguousarray(heard.frames[:, 1:])
+    stay = np.maximum(move, heard.frames[:, :1])
+    scores: Floats = np.empty(len(rows), np.float32)
+    chosen = np.ascontiguousarray(rows, np.int32)
+    _core.fit_sequences(stay, move, 2 * LOWEST, deletion, LOWEST, sequences.labels, sequences.offsets, chosen, scores)
     return scores

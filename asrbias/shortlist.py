@@ -4,7 +4,7 @@
     index.choose(phone_log_probs, most=100)             # positions in the EntityList, best first
 
 1. The phone posteriors are cut down to what may have been phones, with the odds of each (heardphones.py).
-2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (PhoneGrams, soundfit.hpp).
+2. Of more than `candidates` pronunciations, those whose trigrams were heard go on (PhoneGrams, phonegrams.hpp).
 3. These are aligned to what was heard, phones left out and put in allowed, and the best `finalists` once more to
    the frames; an entity is as good as its best pronunciation.
 
@@ -25,7 +25,7 @@ from asrbias import _core
 from asrbias.alignment import as_matrix
 from asrbias.entities import Entity, EntityList
 from asrbias.g2g import phone_rarity
-from asrbias.heardphones import Floats, Heard, Ints, PhoneSequences, fit_frames, fit_runs, heard_phones
+from asrbias.heardphones import Floats, Heard, PhoneSequences, Places, fit_frames, fit_runs, heard_phones
 from asrbias.phones import PHONES
 from asrbias.pronunciations import PronouncedList
 from asrbias.wordgraphs import PhoneGraphs
@@ -46,7 +46,7 @@ class ShortlistError(ValueError):
 class ShortlistOptions:
     """Tuned on speech/dev (docs/log.md). Raises ShortlistError for a value out of range."""
 
-    candidates: int = 6000  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
+    candidates: int = 5000  # pronunciations that are aligned (or 4 times those asked for); more are sieved first
     finalists: int = 400  # entities that are aligned to the frames (or twice those asked for)
     temperature: float = 0.9  # exponent of the phones' posteriors before they are normalised again, without blank
     floor: float = 0.06  # probability of any phone from which a frame counts
@@ -86,7 +86,7 @@ class ShortlistIndex:
         self._size = len(phones) + 1
         rare = phone_rarity()
         self._rarity: Floats = np.array([rare.get(phone, UNKNOWN_PHONE) for phone in phones], np.float32)
-        self._owner: Ints = np.array([n for n, _ in rows], np.intp)
+        self._owner: Places = np.array([n for n, _ in rows], np.int32)
         ends = np.cumsum([0, *(len(labels) for _, labels in rows)])
         said = np.array([label - 1 for _, labels in rows for label in labels], np.int32)
         if len(said) and int(said.max()) >= len(phones):
@@ -94,10 +94,11 @@ class ShortlistIndex:
                 f"The list's pronunciations hold label {int(said.max()) + 1}, the phone head has "
                 f"{len(phones)} phones; give the phones that the list was pronounced with."
             )
-        self._said = PhoneSequences(said, ends.astype(np.int32))
+        self._said = PhoneSequences(said.astype(np.uint16), ends.astype(np.int32))
         self._rareness: Floats = np.add.reduceat(self._rarity[said], ends[:-1]) if len(rows) else self._rarity[:0]
+        self._all: Places = np.arange(len(rows), dtype=np.int32)
         long = len(rows) > options.candidates
-        self._grams = _core.PhoneGrams(said, self._said.offsets, len(phones)) if long else None
+        self._grams = _core.PhoneGrams(self._said.labels, self._said.offsets, len(phones)) if long else None
 
     @classmethod
     def of(
@@ -128,7 +129,7 @@ class ShortlistIndex:
     @property
     def nbytes(self) -> int:
         """Memory of its arrays, bytes."""
-        arrays = self._said.nbytes + self._owner.nbytes + self._rareness.nbytes
+        arrays = self._said.nbytes + self._owner.nbytes + self._rareness.nbytes + self._all.nbytes
         return arrays + (self._grams.nbytes if self._grams else 0)
 
     def choose(self, phone_log_probs: Any, *, most: int = 100, text: str = "") -> tuple[int, ...]:
@@ -160,35 +161,26 @@ class ShortlistIndex:
 
     def _by_sound(self, heard: Heard, most: int) -> list[int]:
         """The entities that fit best, `most` of them."""
-        o, rows = self.options, np.arange(len(self._owner))
-        count, finalists = max(o.candidates, 4 * most), max(o.finalists, 2 * most)
-        if self._grams is not None:
-            rows = _best(self._sieved(heard), rows, count)
+        o = self.options
+        rows = self._candidates(heard, max(o.candidates, 4 * most))
         scores = fit_runs(heard, self._said, rows, insertion=o.insertion, deletion=o.deletion)
-        best = self._by_entity(rows, scores)
-        known = np.flatnonzero(best > -np.inf)
-        finalist = np.zeros(len(best), bool)
-        finalist[_best(best[known], known, finalists)] = True
-        keep = finalist[self._owner[rows]]
+        keep: Places = np.empty(len(rows), np.int32)
+        keep = keep[: _core.keep_best(self._owner, rows, scores, max(o.finalists, 2 * most), keep)]
         rows, scores = rows[keep], scores[keep]
         scores += fit_frames(heard, self._said, rows, deletion=o.deletion)
         scores += np.float32(o.rarity) * self._rareness[rows]
-        best, known = self._by_entity(rows, scores), np.flatnonzero(finalist)
-        order: list[int] = known[np.argsort(-best[known], kind="stable")[:most]].tolist()
+        owner = self._owner[rows]
+        starts = np.flatnonzero(np.diff(owner, prepend=-1))  # of each entity's pronunciations
+        best = np.maximum.reduceat(scores, starts) if len(rows) else scores
+        order: list[int] = owner[starts][np.argsort(-best, kind="stable")[:most]].tolist()
         return order
 
-    def _sieved(self, heard: Heard) -> Floats:
-        """The evidence for each pronunciation by the trigrams that were heard, [R]."""
-        assert self._grams is not None
-        scores: Floats = np.empty(len(self._owner), np.float32)
-        self._grams.scores(heard.odds, heard.presence, self.options.insertion, scores)
-        return scores
-
-    def _by_entity(self, rows: Ints, scores: Floats) -> Floats:
-        """The best of each entity's pronunciations, -inf for one of which none is there."""
-        best: Floats = np.full(len(self.positions), -np.inf, np.float32)
-        np.maximum.at(best, self._owner[rows], scores)
-        return best
+    def _candidates(self, heard: Heard, count: int) -> Places:
+        """The pronunciations that are aligned, in their order: of many those whose trigrams were heard."""
+        if self._grams is None or len(self._owner) <= count:
+            return self._all
+        rows: Places = np.empty(count, np.int32)
+        return rows[: self._grams.best(heard.odds, heard.presence, self.options.insertion, rows)]
 
     def _by_spelling(self, text: str) -> list[int]:
         """Entities without pronunciation, those that look most like the text first."""
@@ -198,8 +190,3 @@ class ShortlistIndex:
             return max(partial_ratio(form, text) for form in self._texts[n]) if text else 0.0
 
         return sorted(self._unpronounced, key=lambda n: -likeness(n))
-
-
-def _best(scores: Floats, rows: Ints, count: int) -> Ints:
-    """Those of the `count` highest scores, in their order; all, if there are no more."""
-    return rows if len(rows) <= count else np.sort(rows[np.argpartition(-scores, count)[:count]])

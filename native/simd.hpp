@@ -21,6 +21,17 @@ namespace asrbias {
 ASRBIAS_INLINE float larger(float a, float b) { return a > b ? a : b; }
 ASRBIAS_INLINE float smaller(float a, float b) { return a < b ? a : b; }
 
+// The place of the lowest bit that is set; x is not 0.
+ASRBIAS_INLINE int lowest_bit(uint64_t x) {
+#if defined(__GNUC__)
+    return __builtin_ctzll(x);
+#else
+    int place = 0;
+    for (; !(x & 1); x >>= 1) ++place;
+    return place;
+#endif
+}
+
 constexpr float LOWEST_EXP = -87.0f;  // nats: e to this is a normal number
 
 // e^x to 2e-7 of itself, for x up to 88; below `lowest` what e^lowest is. (Were it a constant, the compiler would make a
