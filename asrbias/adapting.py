@@ -243,17 +243,18 @@ class Adapting:
         if not rows:
             return self.adapter.embed(pad_rows([]))
         with self._lock:
-            known = {row: self._embedded_rows[row] for row in rows if row in self._embedded_rows}
-        if missing := [row for row in dict.fromkeys(rows) if row not in known]:
+            found = [self._embedded_rows.get(row) for row in rows]  # one look-up each: a row's hash is made every time
+        if missing := list(dict.fromkeys(row for row, one in zip(rows, found, strict=True) if one is None)):
             new = self.adapter.embed(pad_rows(missing).to(self.adapter.no_bias.device))
             sizes = new.sizes.tolist()
             parts = (torch.split(some, sizes) for some in (new.keys, new.values, new.sounds))
-            known |= dict(zip(missing, zip(*parts, strict=True), strict=True))
+            made = dict(zip(missing, zip(*parts, strict=True), strict=True))
             with self._lock:
                 if len(self._embedded_rows) + len(missing) > KEPT_ENTITIES:
                     self._embedded_rows = {}
-                self._embedded_rows.update({row: known[row] for row in missing})
-        keys, values, sounds = (torch.cat(some) for some in zip(*(known[row] for row in rows), strict=True))
+                self._embedded_rows.update(made)
+            found = [one or made[row] for row, one in zip(rows, found, strict=True)]
+        keys, values, sounds = (torch.cat(some) for some in zip(*filter(None, found), strict=True))
         labels = [1] * len(rows) if self.adapter.config.pooled else [len(row) for row in rows]
         return Embedded(keys, values, sounds, torch.tensor(labels, device=keys.device))
 
