@@ -18,6 +18,7 @@ from asrbias.ablate_command import decoders, encode
 from asrbias.ablation_runs import Corpus
 from asrbias.decode_options import DecodeOptions
 from asrbias.foreign_options import GUARDED, spelled_evidence
+from asrbias.joint import DIAL
 from asrbias.joint_options import JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.loading import STARTER, load
@@ -28,7 +29,6 @@ from asrbias.tune_steps import Steps
 from asrbias.tune_trials import Figures, TrialLog
 
 BIASES = (1.0, 1.7, 2.0)
-DIAL = 6.0  # nats that the dial takes off the threshold from 1 to 2 (joint.py)
 
 
 def settings(frame: float) -> dict[str, JointOptions]:
