@@ -11,10 +11,8 @@ Bytes = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.uint16]
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
-# first and last token, row of the phrase or -1, first and last word of that phrase
-WordRow = tuple[int, int, int, int, int]
-# tokens, (first, last) frame a token, best log probability a token, acoustic, bias, lm, words
-Result = tuple[tuple[int, ...], tuple[tuple[int, int], ...], list[float], float, float, float, list[WordRow]]
+# frame at which it begins, frame after its last, confidence; row of the phrase or -1, its first and last word
+SpokenWord = tuple[float, float, float, int, int, int]
 
 class Vocabulary:
     def __init__(self, spelled: Sequence[str], blank: int) -> None: ...
@@ -76,7 +74,15 @@ def decode(
     automata: list[Automaton | None],
     lm: LmTrie | None,
     threads: int,
-) -> list[list[Result]]: ...
+) -> list[NBest]: ...
+
+class NBest:
+    def __len__(self) -> int: ...
+    @property
+    def scores(self) -> tuple[tuple[float, float, float], ...]: ...  # acoustic, bias, lm
+    def tokens(self, number: int) -> tuple[int, ...]: ...
+    def frames(self, number: int) -> tuple[tuple[int, int], ...]: ...  # first and last of each token
+    def words(self, number: int) -> tuple[SpokenWord, ...]: ...
 
 class Stream:
     def __init__(
@@ -84,7 +90,7 @@ class Stream:
     ) -> None: ...
     def push(self, log_probs: Float32) -> None: ...
     def best(self) -> list[int]: ...
-    def finish(self) -> list[Result]: ...
+    def finish(self) -> NBest: ...
 
 def align(
     log_probs: Float32, tokens: Sequence[int], blank: int

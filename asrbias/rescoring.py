@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from asrbias import _core
@@ -77,7 +77,10 @@ def rescore(
     if not options.weight and options.list_weight == 1.0:
         return _ranked(hypotheses)
     scores = phone_scores(hypotheses, phone_log_probs, options, graphs, entities)
-    return _ranked([_with(h, score, options) for h, score in zip(hypotheses, scores, strict=True)])
+    return _ranked(
+        h.rescored(bias=options.list_weight * h.bias, phonetic=options.weight * score)
+        for h, score in zip(hypotheses, scores, strict=True)
+    )
 
 
 def phone_scores(
@@ -115,12 +118,6 @@ def _graphs(hypothesis: Hypothesis, graphs: PhoneGraphs, entities: EntityList | 
             found.append(known[word.text])
             place += 1
     return found
-
-
-def _with(hypothesis: Hypothesis, score: float, options: RescoreOptions) -> Hypothesis:
-    bias, phonetic = options.list_weight * hypothesis.bias, options.weight * score
-    total = hypothesis.acoustic + bias + hypothesis.lm + phonetic
-    return replace(hypothesis, bias=bias, phonetic=phonetic, score=total)
 
 
 def _ranked(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:

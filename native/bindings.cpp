@@ -14,16 +14,18 @@
 #include <stdexcept>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include "adapter_bindings.hpp"
 #include "alignment.hpp"
 #include "automaton.hpp"
 #include "decoding.hpp"
 #include "lmtrie.hpp"
+#include "nbest.hpp"
+#include "nbest_bindings.hpp"
 #include "ngram_bindings.hpp"
 #include "phone_bindings.hpp"
 #include "search.hpp"
-#include "words.hpp"
 
 namespace nb = nanobind;
 using namespace asrbias;
@@ -60,22 +62,10 @@ std::vector<Automaton::Terms> phrase_terms(const Doubles& bonus, const Doubles& 
     return terms;
 }
 
-// What decoder.py makes a Hypothesis of: (tokens, [(first, last)], [peak], acoustic, bias, lm, [word]).
-nb::tuple to_python(const Result& result) {
-    nb::list words;
-    for (const Word& w : result.words)
-        words.append(nb::make_tuple(w.first_token, w.last_token, w.phrase, w.phrase_first, w.phrase_last));
-    nb::list frames;
-    for (size_t i = 0; i < result.alignment.first.size(); ++i)
-        frames.append(nb::make_tuple(result.alignment.first[i], result.alignment.last[i]));
-    return nb::make_tuple(nb::tuple(nb::cast(result.found.tokens)), nb::tuple(frames), result.alignment.peak,
-                          result.found.acoustic, result.found.bias, result.found.lm, words);
-}
-
-// A list of results an item, or the exception that the item met.
+// The n-best of each item, or the exception that one met.
 nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, const std::vector<LogProbs>& items,
                 const std::vector<const Automaton*>& automata, const LmTrie* lm, int threads) {
-    std::vector<std::vector<Result>> results(items.size());
+    std::vector<NBest> results(items.size());
     std::vector<std::string> errors(items.size());
     {
         nb::gil_scoped_release released;
@@ -83,7 +73,7 @@ nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, cons
         const auto work = [&] {
             for (size_t i; (i = next++) < items.size();) {
                 try {
-                    results[i] = decode_one(vocabulary, automata[i], lm, options, items[i].data(), static_cast<int>(items[i].shape(0)));
+                    results[i] = NBest(decode_one(vocabulary, automata[i], lm, options, items[i].data(), static_cast<int>(items[i].shape(0))));
                 } catch (const std::exception& error) {
                     errors[i] = error.what();
                 }
@@ -104,9 +94,7 @@ nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, cons
             const std::string where = items.size() > 1 ? "item " + std::to_string(i) + ": " : "";
             throw nb::value_error((where + errors[i]).c_str());
         }
-        nb::list hypotheses;
-        for (const Result& result : results[i]) hypotheses.append(to_python(result));
-        out.append(hypotheses);
+        out.append(nb::cast(std::move(results[i])));
     }
     return out;
 }
@@ -126,6 +114,7 @@ nb::tuple align_python(const LogProbs& log_probs, const std::vector<int32_t>& to
 
 NB_MODULE(_core, m) {
     nb::set_leak_warnings(false);  // a model that somebody keeps until the interpreter ends is no leak to tell users of
+    bind_nbest(m);
     bind_ngram(m);
     bind_phones(m);
     bind_adapter(m);
@@ -182,15 +171,6 @@ NB_MODULE(_core, m) {
             self.push(log_probs.data(), static_cast<int>(log_probs.shape(0)));
         }, nb::arg("log_probs"), nb::call_guard<nb::gil_scoped_release>())
         .def("best", &Stream::best, nb::call_guard<nb::gil_scoped_release>())
-        .def("finish", [](const Stream& self) {
-            std::vector<Result> results;
-            {
-                nb::gil_scoped_release released;
-                results = self.finish();
-            }
-            nb::list hypotheses;
-            for (const Result& result : results) hypotheses.append(to_python(result));
-            return hypotheses;
-        });
+        .def("finish", [](const Stream& self) { return NBest(self.finish()); }, nb::call_guard<nb::gil_scoped_release>());
     m.def("align", &align_python, nb::arg("log_probs"), nb::arg("tokens"), nb::arg("blank"));
 }

@@ -108,7 +108,10 @@ class Search:
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
         return [
-            [self._found(result[0], result[1], result[3], matrix, start) for result in found]
+            [
+                self._found(found.tokens(number), found.frames(number), acoustic, matrix, start)
+                for number, (acoustic, _, _) in enumerate(found.scores)
+            ]
             for matrix, found in zip(kept, results, strict=True)
         ]
 
