@@ -15,7 +15,7 @@ Int64 = npt.NDArray[np.int64]
 SpokenWord = tuple[float, float, float, int, int, int]
 
 class Vocabulary:
-    def __init__(self, spelled: Sequence[str], blank: int) -> None: ...
+    def __init__(self, spelled: Sequence[str], blank: int, shown: Sequence[str] = ()) -> None: ...
 
 class Automaton:
     def __init__(
@@ -79,7 +79,13 @@ def decode(
 class NBest:
     def __len__(self) -> int: ...
     @property
-    def scores(self) -> tuple[tuple[float, float, float], ...]: ...  # acoustic, bias, lm
+    def scores(self) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]: ...  # acoustic, bias, lm
+    @property
+    def distinct(self) -> list[str]: ...  # words of all texts, each once
+    def text_scores(self, frames: Frames, graphs: Sequence[LabelGraph]) -> list[float]: ...  # graphs: of these words
+    @property
+    def phrases(self) -> list[int]: ...  # rows that words of any of them belong to, each once
+    def text(self, number: int) -> str: ...
     def tokens(self, number: int) -> tuple[int, ...]: ...
     def frames(self, number: int) -> tuple[tuple[int, int], ...]: ...  # first and last of each token
     def words(self, number: int) -> tuple[SpokenWord, ...]: ...
@@ -139,6 +145,20 @@ class Exchange:
     @property
     def score(self) -> float: ...
     def exchanged(self, swaps: Sequence[Swap]) -> list[float]: ...
+    def places(
+        self, starts: Sequence[float], ends: Sequence[float], leads: bool, first: Int32, last: Int32,
+        forms: Sequence[Forms], edges: int, margin: int,
+    ) -> tuple[Float64, Int32, Int32, Int32]: ...  # gain, form, first and last word  # fmt: skip
+
+class Forms:
+    # of several texts, within another text and at its beginning: each text's words, None for what cannot be spelled
+    def __init__(
+        self, inside: Sequence[Sequence[LabelGraph] | None], leading: Sequence[Sequence[LabelGraph] | None]
+    ) -> None: ...
+
+def near_boundaries(
+    starts: Sequence[float], ends: Sequence[float], frame: float, edges: int, margin: int
+) -> list[int]: ...
 
 class LabelTree:
     def __init__(
@@ -148,7 +168,7 @@ class LabelTree:
     def nodes(self) -> int: ...
     def spot(
         self, log_probs: Float32, blank: int, cost: float, slack: float, keep: int
-    ) -> list[tuple[int, int, int, float]]: ...
+    ) -> tuple[Int32, Int32, Int32, Float32]: ...  # row, first and last frame, nats
 
 # --- the shortlist and the adapter's attention (native/adapter_bindings.cpp) ---
 

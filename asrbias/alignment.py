@@ -96,5 +96,7 @@ def as_matrix(log_probs: Any, size: int | None = None, name: str = "log_probs") 
         raise LogProbsError(f"{name} has shape {array.shape}{turned}; the second axis must be the {size} labels.")
     if array.shape[1] == 0:
         raise LogProbsError(f"{name} has shape {array.shape}; it needs at least one label.")
+    if array.dtype == np.float32 and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):
         return np.ascontiguousarray(array, dtype=np.float32)

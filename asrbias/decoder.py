@@ -26,7 +26,7 @@ from asrbias.decoder_stream import DecoderStream
 from asrbias.entities import Entity, EntityList
 from asrbias.hypothesis import Hypothesis as Hypothesis
 from asrbias.hypothesis import Word as Word
-from asrbias.hypothesis import make_hypotheses
+from asrbias.nbest import NBest
 from asrbias.phrases import Phrases, Spelling, compile_automaton, compile_words, find_unusable
 from asrbias.phrasetable import PhraseTable
 
@@ -71,7 +71,7 @@ class Decoder:
         self.labels = tuple(labels)
         self.blank = int(blank)
         self.options = options if options is not None else DecodeOptions()
-        self._vocabulary = _core.Vocabulary(self.spelling.matched, self.blank)
+        self._vocabulary = _core.Vocabulary(self.spelling.matched, self.blank, self.spelling.shown)
         self._words = self._compile_lm(lm) if lm is not None else None
         self._cache: OrderedDict[str, Phrases] = OrderedDict()
         self._warned: set[str] = set()
@@ -168,6 +168,13 @@ class Decoder:
             log_probs: B matrices [T_i, V].
             entities: B lists (or None), one for each item; one EntityList or Phrases serves all of them.
         """
+        return self._run(*self._given(log_probs, entities, threads))
+
+    def search_batch(self, log_probs: Sequence[Any], entities: Any = None, threads: int | None = None) -> list[NBest]:
+        """What `decode_batch` does, without making the hypotheses."""
+        return self._nbests(*self._given(log_probs, entities, threads))
+
+    def _given(self, log_probs: Any, entities: Any, threads: int | None) -> tuple[list[Any], list[Phrases | None], int]:
         if not isinstance(log_probs, Iterable):
             raise DecoderTypeError(f"log_probs is {type(log_probs).__name__}; give a list of matrices [T, V].")
         matrices = [as_matrix(x, len(self.labels), f"log_probs of item {i}") for i, x in enumerate(log_probs)]
@@ -175,7 +182,7 @@ class Decoder:
             threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
             raise DecoderError(f"threads is {threads!r}; it must be a whole number, 1 or more, or None for one a core.")
-        return self._run(matrices, self._lists(entities, len(matrices)), threads)
+        return matrices, self._lists(entities, len(matrices)), threads
 
     def _lists(self, entities: Any, count: int) -> list[Phrases | None]:
         if entities is None:
@@ -250,6 +257,9 @@ class Decoder:
         )
 
     def _run(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[list[Hypothesis]]:
+        return [found.hypotheses() for found in self._nbests(matrices, lists, threads)]
+
+    def _nbests(self, matrices: list[Any], lists: list[Phrases | None], threads: int) -> list[NBest]:
         if self.options.bias == 0.0:
             lists = [None] * len(lists)
         automata = [phrases.automaton if phrases is not None else None for phrases in lists]
@@ -257,5 +267,4 @@ class Decoder:
             results = _core.decode(self._vocabulary, self._search_options(), matrices, automata, self._words, threads)
         except ValueError as error:
             raise LogProbsError(f"{error}.") from None
-        shown = self.spelling.shown
-        return [make_hypotheses(found, shown, phrases) for found, phrases in zip(results, lists, strict=True)]
+        return [NBest(found, phrases) for found, phrases in zip(results, lists, strict=True)]

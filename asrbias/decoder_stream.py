@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from asrbias import _core
 from asrbias.alignment import LogProbsError, as_matrix
-from asrbias.hypothesis import Hypothesis, make_hypotheses, words_of
+from asrbias.hypothesis import Hypothesis, words_of
+from asrbias.nbest import NBest
 
 if TYPE_CHECKING:
     from asrbias.phrases import Phrases, Spelling
@@ -48,7 +49,7 @@ class DecoderStream:
     def finish(self) -> list[Hypothesis]:
         """The n-best of all that was pushed, best first; the stream is closed then."""
         search, self._search = self._open(), None
-        return make_hypotheses(search.finish(), self._spelling.shown, self._phrases)
+        return NBest(search.finish(), self._phrases).hypotheses()
 
     def _open(self) -> _core.Stream:
         if self._search is None:

@@ -23,27 +23,27 @@ a search that pays for them; these are looked for with less to go by, since they
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 
-from asrbias import _core
+from asrbias.adapting import LEAST as SHARE
 from asrbias.adapting import Adapted
-from asrbias.exchange import MARGIN
 from asrbias.hypothesis import Hypothesis
-from asrbias.pronunciations import PronouncedList, Spot
-from asrbias.stretches import Stretch, stretches
+from asrbias.placing import Places, find_places, forms_of
+from asrbias.pronunciations import PronouncedList, Spot, Spots
 from asrbias.wordgraphs import SubwordGraphs, tempered
 
-EDGES = 3  # word boundaries that are tried for each edge of a place
+Floats = npt.NDArray[np.float64]
 PACE = 1.57  # frames of 40 ms a phone that are usual
 # Beyond these it is all the same: else what is certainly wrong decides how much a little doubt counts (docs/log.md).
 LEAST = -8.0  # nats that a text may be less probable
 HASTE = 1.0  # of the square of log(frames a phone / pace)
 HOPE = 4.0  # nats that subwords may add to what the phones say, at the most
 MOST_ATTENDED = 9.3  # nats of attention, at the most
+ROUNDING = 1e-3  # nats by which a sum may be wrong that is made in another order
 OPEN = 2.0  # times `cost` and `slack` that a proposed entity may fall short
 
 
@@ -99,16 +99,6 @@ class Claim:
     gain: float  # the evidence above the threshold, nats
 
 
-@dataclass(frozen=True)
-class Place:
-    """The words first .. last - 1 of a hypothesis, for which a text would stand."""
-
-    text: str
-    first: int
-    last: int
-    gain: float  # nats: log probability with it, less that of the hypothesis as it is
-
-
 class Evidence:
     """Weighs the places that a list's sounds have in an utterance."""
 
@@ -135,54 +125,128 @@ class Evidence:
             adapted: what an adapter made of the utterance and the list, if there is one.
             biased: the best text of a search that was told of the list.
         """
+        found = self._spots(phone_log_probs, pronounced, [proposed])
+        return self._weighed(plain, unbiased, log_probs, *found, pronounced, adapted, biased, passing=False)
+
+    def passing(
+        self,
+        plain: Hypothesis,
+        unbiased: Hypothesis,
+        log_probs: npt.NDArray[np.float32],
+        phone_log_probs: npt.NDArray[np.float32],
+        pronounced: PronouncedList,
+        searches: Sequence[Collection[int] | None],
+        adapted: Adapted | None = None,
+        biased: Hypothesis | None = None,
+    ) -> list[Claim]:
+        """Of the claims of several searches, each with its `proposed` (see `claims`), those that pass; each once."""
+        found = self._spots(phone_log_probs, pronounced, searches)
+        return self._weighed(plain, unbiased, log_probs, *found, pronounced, adapted, biased, passing=True)
+
+    def _spots(
+        self,
+        phone_log_probs: npt.NDArray[np.float32],
+        pronounced: PronouncedList,
+        searches: Iterable[Collection[int] | None],
+    ) -> tuple[Spots, Floats]:
+        """Where entities may have been said and could pass, and what their sounds say."""
         o = self._options
         sounds = tempered(phone_log_probs, o.temperature, name="phone_log_probs")
-        if proposed is None:
-            spots = pronounced.spot(sounds, cost=o.cost, slack=o.slack, keep=o.keep)
-        else:
-            spots = pronounced.spot(sounds, cost=OPEN * o.cost, slack=OPEN * o.slack, keep=o.keep, only=proposed)
+        found = Spots.of([])
+        for proposed in searches:
+            open_ = 1.0 if proposed is None else OPEN
+            some = pronounced.spot(sounds, cost=open_ * o.cost, slack=open_ * o.slack, keep=o.keep, only=proposed)
+            found = found.joined(some) if len(found) else some
         least = self.threshold(pronounced) - o.heard - o.written - HOPE - o.attended_weight * MOST_ATTENDED
-        spots = [spot for spot in spots if self._by_sound(spot, pronounced) >= least]
-        if not spots:
+        by_sound = self._by_sound(found, pronounced)
+        could = by_sound >= least
+        return found.chosen(could), by_sound[could]
+
+    def _weighed(
+        self,
+        plain: Hypothesis,
+        unbiased: Hypothesis,
+        log_probs: npt.NDArray[np.float32],
+        spots: Spots,
+        by_sound: Floats,
+        pronounced: PronouncedList,
+        adapted: Adapted | None,
+        biased: Hypothesis | None,
+        passing: bool,
+    ) -> list[Claim]:
+        if not len(spots):
             return []
-        subwords = tempered(log_probs, o.temperature)
-        places = self.places(plain, spots, subwords, pronounced)
-        contexts = self.places(unbiased, spots, subwords, pronounced)
-        both = [spot for spot in spots if spot in places and spot in contexts]
-        return [
-            self._claim(spot, places[spot], contexts[spot], unbiased, pronounced, adapted, is_written(spot, biased))
-            for spot in both
-        ]
+        subwords = tempered(log_probs, self._options.temperature)
+        forms = forms_of(spots, pronounced, self._graphs)
+        places = find_places(plain, spots, forms, subwords, self._graphs, self._blank)
+        contexts = find_places(unbiased, spots, forms, subwords, self._graphs, self._blank)
+        there = (places.form >= 0) & (contexts.form >= 0)
+        if passing:
+            most = self._most(spots, by_sound, places, contexts, adapted, biased)
+            there &= most >= self.threshold(pronounced) - ROUNDING
+        claims = (
+            self._claim(n, spots[n], places, contexts, unbiased, pronounced, adapted, biased)
+            for n in np.flatnonzero(there).tolist()
+        )
+        return [claim for claim in claims if not passing or claim.gain >= 0]
 
     def threshold(self, pronounced: PronouncedList) -> float:
         """Nats that the evidence must reach for a list of this size."""
         return threshold(self._options, pronounced.size)
 
-    def _by_sound(self, spot: Spot, pronounced: PronouncedList) -> float:
-        """The evidence that needs no look at the subwords."""
+    def _by_sound(self, spots: Spots, pronounced: PronouncedList) -> Floats:
+        """[S] the evidence that needs no look at the subwords."""
         o = self._options
-        worth = o.letter_weight * pronounced.letters[spot.entity]
-        paced = o.pace_weight * haste(spot, o.pace)
-        return o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - paced + worth
+        away = np.log((spots.last + 1 - spots.first) / (spots.phones * o.pace))
+        paced = o.pace_weight * np.minimum(HASTE, away * away)
+        worth = o.letter_weight * pronounced.worth[spots.entity]
+        found: Floats = o.phone_weight * spots.fit + o.rarity_weight * spots.rarity - paced + worth
+        return found
+
+    def _most(
+        self,
+        spots: Spots,
+        by_sound: Floats,
+        places: Places,
+        contexts: Places,
+        adapted: Adapted | None,
+        biased: Hypothesis | None,
+    ) -> Floats:
+        """[S] what the evidence is at the most: what takes long to find out is taken as said."""
+        o = self._options
+        texts = o.subword_weight * np.maximum(LEAST, places.gain) + o.context_weight * np.maximum(LEAST, contexts.gain)
+        most: Floats = by_sound + texts + o.heard
+        if biased is not None:
+            written = {word.entity for word in biased.words if word.entity is not None}
+            most += o.written * np.array([entity in written for entity in spots.entity.tolist()])
+        if adapted is not None and o.attended_weight:
+            most += o.attended_weight * most_attended(adapted, spots.entity)
+        return most
 
     def _claim(
         self,
+        number: int,
         spot: Spot,
-        place: Place,
-        context: Place,
+        places: Places,
+        contexts: Places,
         unbiased: Hypothesis,
         pronounced: PronouncedList,
         adapted: Adapted | None,
-        written: bool,
+        biased: Hypothesis | None,
     ) -> Claim:
         o = self._options
-        words = " ".join(word.text for word in unbiased.words[context.first : context.last])
+        subwords, context = float(places.gain[number]), float(contexts.gain[number])
+        words = " ".join(word.text for word in unbiased.words[contexts.first[number] : contexts.last[number]])
         heard = words in pronounced.texts[spot.entity]
+        written = is_written(spot, biased)
         attended = adapted.attended(spot.entity, spot.first, spot.last) if adapted is not None else 0.0
         evidence = (
-            self._by_sound(spot, pronounced)
-            + o.subword_weight * max(LEAST, place.gain)
-            + o.context_weight * max(LEAST, context.gain)
+            o.phone_weight * spot.fit
+            + o.rarity_weight * spot.rarity
+            - o.pace_weight * haste(spot, o.pace)
+            + o.letter_weight * pronounced.letters[spot.entity]
+            + o.subword_weight * max(LEAST, subwords)
+            + o.context_weight * max(LEAST, context)
             + (o.heard if heard else 0.0)
             + o.attended_weight * attended
             + (o.written if written else 0.0)
@@ -190,8 +254,8 @@ class Evidence:
         return Claim(
             spot=spot,
             letters=pronounced.letters[spot.entity],
-            subwords=place.gain,
-            context=context.gain,
+            subwords=subwords,
+            context=context,
             heard=heard,
             attended=attended,
             written=written,
@@ -201,58 +265,20 @@ class Evidence:
     def places(
         self,
         hypothesis: Hypothesis,
-        spots: Sequence[Spot],
+        spots: Spots,
         log_probs: npt.NDArray[np.float32],
         pronounced: PronouncedList,
-    ) -> dict[Spot, Place]:
-        """The best way to put each entity there: which of its spellings, for which words. Not all have one."""
-        found: dict[Spot, Place] = {}
-        for part in stretches(hypothesis, len(log_probs)):
-            here = [spot for spot in spots if part.begin <= (spot.first + spot.last) // 2 < part.end]
-            if here:
-                found |= self._places(hypothesis, part, here, log_probs[part.begin : part.end], pronounced)
-        return found
+    ) -> Places:
+        """The best way to put each entity there. log_probs: [T, V], tempered."""
+        forms = forms_of(spots, pronounced, self._graphs)
+        return find_places(hypothesis, spots, forms, log_probs, self._graphs, self._blank)
 
-    def _places(
-        self,
-        hypothesis: Hypothesis,
-        part: Stretch,
-        spots: Sequence[Spot],
-        log_probs: npt.NDArray[np.float32],
-        pronounced: PronouncedList,
-    ) -> dict[Spot, Place]:
-        words = hypothesis.words[part.first : part.last]
-        graphs = self._graphs.text(" ".join(word.text for word in words), first=part.first == 0)
-        try:
-            trellis = _core.Exchange(_core.Frames(np.ascontiguousarray(log_probs), self._blank), graphs or [])
-        except ValueError:  # the words are not possible here, as where the hypothesis is of other posteriors
-            return {}
-        tried: list[tuple[int, str, int, int]] = []
-        swaps = []
-        ranges = word_ranges(hypothesis, part, spots)
-        made: dict[tuple[str, bool], list[_core.LabelGraph] | None] = {}
-        for number, (spot, some) in enumerate(zip(spots, ranges, strict=True)):
-            begin = max(0, spot.first - MARGIN - part.begin)
-            end = min(len(log_probs), spot.last + 1 + MARGIN - part.begin)
-            if begin >= end:
-                continue
-            for first, last in some:
-                leads = part.first + first == 0  # the first word of all needs no separator
-                for text in pronounced.texts[spot.entity]:
-                    if (text, leads) not in made:
-                        made[text, leads] = self._graphs.text(text, first=leads)
-                    if (graph := made[text, leads]) is not None:
-                        tried.append((number, text, first, last))
-                        swaps.append((first, last, graph, begin, end))
-        best: dict[int, tuple[float, str, int, int]] = {}
-        was = trellis.score
-        for (number, text, first, last), score in zip(tried, trellis.exchanged(swaps), strict=True):
-            if score - was > (best[number][0] if number in best else -math.inf):
-                best[number] = (score - was, text, first, last)
-        return {
-            spots[number]: Place(text, part.first + first, part.first + last, gain)
-            for number, (gain, text, first, last) in best.items()
-        }
+
+def most_attended(adapted: Adapted, entity: npt.NDArray[np.int32]) -> Floats:
+    """[S] nats that these entities' attention is at the most, anywhere in the utterance."""
+    highest = np.log((adapted.attention.max(axis=0, initial=0.0) + SHARE) / SHARE).tolist()
+    columns = dict(zip(adapted.entities, highest[1:], strict=True))
+    return np.array([columns.get(one, 0.0) for one in entity.tolist()], np.float64)
 
 
 def threshold(options: EvidenceOptions, entities: int) -> float:
@@ -273,22 +299,3 @@ def is_written(spot: Spot, biased: Hypothesis | None) -> bool:
     own = [word for word in biased.words if word.entity == spot.entity]
     common = ((word, min(word.end, spot.last + 1) - max(word.start, spot.first)) for word in own)
     return any(2 * both >= min(spot.last + 1 - spot.first, word.end - word.start) for word, both in common)
-
-
-def word_ranges(hypothesis: Hypothesis, part: Stretch, spots: Sequence[Spot]) -> list[list[tuple[int, int]]]:
-    """For each spot, words (counted from the stretch's first) that it may stand for; none, where both are equal.
-
-    Its edges are looked for among the word boundaries within MARGIN frames, and the nearest one.
-    """
-    words = hypothesis.words[part.first : part.last]
-    ends = np.array([-math.inf, *(word.end for word in words)])
-    starts = np.array([*(word.start for word in words), math.inf])
-    frames = sorted({frame for spot in spots for frame in (spot.first, spot.last + 1)})
-    at = np.array(frames, float)[:, None]
-    away = np.maximum(0.0, np.maximum(ends - at, at - starts))  # [frames, boundaries]
-    order = np.argsort(away, axis=1, kind="stable")[:, :EDGES]
-    close = np.take_along_axis(away, order, 1) <= MARGIN
-    close[:, 0] = True
-    near = {f: [n for n, is_close in zip(*row, strict=True) if is_close]
-            for f, *row in zip(frames, order.tolist(), close.tolist(), strict=True)}  # fmt: skip
-    return [[(i, j) for i in near[one.first] for j in near[one.last + 1] if i <= j] for one in spots]

@@ -3,21 +3,15 @@
 Times here are frames of log_probs; the recognizer turns them into seconds.
 
 Threads that decode wait for each other while Python objects are made, and of 50 hypotheses most are never looked at: a
-search's hypotheses are filled when they are first asked for their text or their words, from what the native core keeps.
+search's hypotheses are filled when they are first asked for their text or their words, from what the native core keeps
+(nbest.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from asrbias._core import NBest, SpokenWord
-    from asrbias.phrases import Phrases
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +42,16 @@ class Hypothesis:
     frames: tuple[tuple[int, int], ...]  # first and last frame of each token, by forced alignment
     phonetic: float = 0.0  # rescoring by phones (rescoring.py); 0 where that was not done
 
-    def rescored(self, *, bias: float, phonetic: float) -> Hypothesis:
-        """The same with another bias and phonetic part, and their sum."""
+    def reworded(self, change: Callable[[tuple[Word, ...]], tuple[Word, ...]]) -> Hypothesis:
+        """The same with other `words`, made when they are asked for; itself where it is known that they stay."""
+        own = self.__dict__
+        source, number = own.get("_source"), own.get("_number")
+        if source is None or number is None or "words" in own:
+            words = change(self.words)
+            return self if words == self.words else replace(self, words=words)
         made = object.__new__(Hypothesis)
-        made.__dict__.update(self.__dict__)
-        made.__dict__.update(bias=bias, phonetic=phonetic, score=self.acoustic + bias + self.lm + phonetic)
+        made.__dict__.update(own, _source=_Reworded(source, change), _number=number)
+        made.__dict__.pop("words", None)  # another thread may have filled all of it just now
         return made
 
     if not TYPE_CHECKING:
@@ -60,13 +59,13 @@ class Hypothesis:
         def __getattr__(self, name: str) -> Any:
             """What is not filled yet. Another thread may fill it at the same time, with the same."""
             own = self.__dict__
-            rest = own.get(_REST)
-            if rest is not None and name in _LATE:
-                source, number = rest
-                own.update(source.spelled(number) if name in _SPELLED else source.timed(number, self.text))
-                if all(late in own for late in _LATE):
-                    own.pop(_REST, None)
-            if name not in own or name == _REST:
+            source, number = own.get("_source"), own.get("_number")
+            if source is not None and number is not None and name in _LATE:
+                own[name] = getattr(source, name)(number)
+                if own.keys() >= _LATE:
+                    own.pop("_source", None)
+                    own.pop("_number", None)
+            if name not in own:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             return own[name]
 
@@ -75,9 +74,8 @@ class Hypothesis:
         return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
-_REST = "_rest"  # in a hypothesis' __dict__ until all of it is filled: (_NBest, number)
-_SPELLED = ("text", "tokens")
-_LATE = (*_SPELLED, "words", "frames")
+# In a hypothesis' __dict__ until all of this is there: its `_source` and its `_number` in it.
+_LATE = {"text", "tokens", "words", "frames"}
 
 
 def words_of(tokens: Sequence[int], shown: Sequence[str]) -> list[str]:
@@ -85,49 +83,36 @@ def words_of(tokens: Sequence[int], shown: Sequence[str]) -> list[str]:
     return [text for text in "".join([shown[token] for token in tokens]).split(" ") if text]
 
 
-def make_hypotheses(found: NBest, shown: Sequence[str], phrases: Phrases | None) -> list[Hypothesis]:
-    """The n-best from what the native core returns. shown: each label's spelling, " " the separator."""
-    source = _NBest(found, shown, phrases.table.entity if phrases is not None else None)
-    made = []
-    for number, (acoustic, bias, lm) in enumerate(found.scores):
-        hypothesis = object.__new__(Hypothesis)
-        hypothesis.__dict__.update(  # a third of the time of a frozen dataclass' __init__
-            score=acoustic + bias + lm, acoustic=acoustic, bias=bias, lm=lm, phonetic=0.0, _rest=(source, number)
-        )
-        made.append(hypothesis)
-    return made
+class Source(Protocol):
+    """What fills hypotheses, each by its number."""
+
+    def text(self, number: int, /) -> str: ...
+    def tokens(self, number: int, /) -> tuple[int, ...]: ...
+    def frames(self, number: int, /) -> tuple[tuple[int, int], ...]: ...
+    def words(self, number: int, /) -> tuple[Word, ...]: ...
 
 
-class _NBest:
-    """What fills the hypotheses of one n-best, which share most of their words."""
+def made(source: Source, number: int, *, acoustic: float, bias: float, lm: float, phonetic: float = 0.0) -> Hypothesis:
+    """A hypothesis that `source` fills. (Its __dict__ takes a third of the time of a frozen dataclass' __init__.)"""
+    hypothesis = object.__new__(Hypothesis)
+    hypothesis.__dict__.update(
+        score=acoustic + bias + lm + phonetic,
+        acoustic=acoustic,
+        bias=bias,
+        lm=lm,
+        phonetic=phonetic,
+        _source=source,
+        _number=number,
+    )
+    return hypothesis
 
-    __slots__ = ("_entities", "_found", "_shown", "_words")
 
-    def __init__(self, found: NBest, shown: Sequence[str], entities: npt.NDArray[np.integer[Any]] | None) -> None:
-        self._found, self._shown, self._entities = found, shown, entities
-        self._words: dict[tuple[Any, ...], Word] = {}
+class _Reworded:
+    """Fills a hypothesis with other words."""
 
-    def spelled(self, number: int) -> dict[str, Any]:
-        tokens = self._found.tokens(number)
-        return {"tokens": tokens, "text": " ".join(words_of(tokens, self._shown))}
+    def __init__(self, source: Source, change: Callable[[tuple[Word, ...]], tuple[Word, ...]]) -> None:
+        self._source, self._change = source, change
+        self.text, self.tokens, self.frames = source.text, source.tokens, source.frames
 
-    def timed(self, number: int, text: str) -> dict[str, Any]:
-        texts = text.split(" ") if text else []
-        rows = self._found.words(number)
-        words = tuple(self._word(word, row) for word, row in zip(texts, rows, strict=True))
-        return {"words": words, "frames": self._found.frames(number)}
-
-    def _word(self, text: str, row: SpokenWord) -> Word:
-        word = self._words.get((text, row))
-        if word is None:
-            start, end, confidence, phrase, first, last = row
-            listed = self._entities is not None and phrase >= 0
-            word = self._words[text, row] = Word(
-                text=text,
-                start=start,
-                end=end,
-                confidence=confidence,
-                entity=int(self._entities[phrase]) if self._entities is not None and listed else None,
-                entity_span=(first, last) if listed else None,
-            )
-        return word
+    def words(self, number: int, /) -> tuple[Word, ...]:
+        return self._change(self._source.words(number))

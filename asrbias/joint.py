@@ -42,11 +42,12 @@ from asrbias.joint_options import JointOptions as JointOptions
 from asrbias.joint_options import JointTypeError as JointTypeError
 from asrbias.lookup import Lookup, accepted
 from asrbias.marking import marked
+from asrbias.nbest import NBest
 from asrbias.phones import PHONES
 from asrbias.phrases import Phrases
 from asrbias.phrasetable import PhraseTable
 from asrbias.pronunciations import PronouncedList
-from asrbias.rescoring import rescore
+from asrbias.rescoring import rescore_nbest
 from asrbias.spelledphones import SpelledPhones
 from asrbias.variants import VariantOptions, with_variants
 from asrbias.wordgraphs import PhoneGraphs
@@ -156,9 +157,9 @@ class JointDecoder:
         phrases = [self._compile(one) if one is not None else None for one in lists]
         told = self._adapted(lists, adapted)
         biased = [one.log_probs if one is not None else x for one, x in zip(told, log_probs, strict=True)]
-        found = self.search.decode_batch(biased, phrases, threads)
+        found = self.search.search_batch(biased, phrases, threads)
         if not self.options.sounds:
-            return found
+            return [one.hypotheses() for one in found]
         items = self._items(log_probs, sounds, lists, threads)
         items = [replace(item, adapted=one) for item, one in zip(items, told, strict=True)]
         return _each(self._after, list(zip(found, items, strict=True)), threads or _cores())
@@ -169,10 +170,10 @@ class JointDecoder:
         if self._plain is not None:
             listed = [n for n, one in enumerate(lists) if one]
             some = [log_probs[n] for n in listed]
-            plain = self._plain.decode_batch(some, None, threads)
-            unbiased = self.search.decode_batch(some, [self._unsought(lists[n]) for n in listed], threads)
+            plain = self._plain.search_batch(some, None, threads)
+            unbiased = self.search.search_batch(some, [self._unsought(lists[n]) for n in listed], threads)
             for n, one, other in zip(listed, plain, unbiased, strict=True):
-                items[n] = replace(items[n], plain=one[0], unbiased=tuple(other))
+                items[n] = replace(items[n], plain=one.best, unbiased=other)
         return items
 
     def _unsought(self, listed: EntityList) -> Phrases | None:
@@ -259,42 +260,43 @@ class JointDecoder:
                 self._variants.popitem(last=False)
         return phrases
 
-    def _after(self, nbest: list[Hypothesis], item: Item) -> list[Hypothesis]:
+    def _after(self, found: NBest, item: Item) -> list[Hypothesis]:
         """What comes after the search, for one item."""
         o, lookup, entities = self.options, self._lookup, item.entities
         pronounced = lookup.compile(entities) if lookup is not None and entities else None
         claims: list[Claim] = []
         if lookup is not None and pronounced is not None and item.plain is not None:
-            claims, nbest = self._weighed(lookup, pronounced, nbest, item)
+            claims, found = self._weighed(lookup, pronounced, found, item)
         if o.rescore is not None:
-            nbest = rescore(nbest, item.sounds, o.rescore, graphs=self._phones, entities=entities)
+            nbest = rescore_nbest(found, item.sounds, o.rescore, graphs=self._phones, entities=entities)
+        else:
+            nbest = found.hypotheses()
         if lookup is None or pronounced is None:
             return nbest
         if lookup.rule == EXACT:
             best = lookup(nbest[0], item.log_probs, item.sounds, pronounced)
         else:
             best = lookup.put(nbest[0], accepted(claims), item.log_probs, pronounced)
-        found = [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
-        return found if item.adapted is None else [marked(one, pronounced) for one in found]
+        if best is not nbest[0]:
+            nbest = [best, *(one for one in nbest[1:] if one.tokens != best.tokens)]
+        return nbest if item.adapted is None else [marked(one, pronounced) for one in nbest]
 
     def _weighed(
-        self, lookup: Lookup, pronounced: PronouncedList, nbest: list[Hypothesis], item: Item
-    ) -> tuple[list[Claim], list[Hypothesis]]:
-        """What the soft rule weighs, and the hypotheses that accepted entities are put into.
+        self, lookup: Lookup, pronounced: PronouncedList, found: NBest, item: Item
+    ) -> tuple[list[Claim], NBest]:
+        """What passes the soft rule, and the hypotheses that accepted entities are put into.
 
         With an adapter these are the ones without a list: what it changes beside entities does more harm than good.
         """
-        assert item.plain is not None
-        read = item.plain, item.unbiased[0], item.log_probs, item.sounds, pronounced
+        assert item.plain is not None and item.unbiased is not None
         told = item.adapted
-        best = nbest[0] if told is not None else None
-        claims = lookup.claims(*read, adapted=told, biased=best) if self.options.lookup is not None else []
-        if self.options.verify is None and told is None:
-            return claims, nbest
-        proposed = {word.entity for h in nbest for word in h.words if word.entity is not None}
-        known = {claim.spot for claim in claims}
-        more = lookup.claims(*read, proposed=proposed, adapted=told, biased=best)
-        return [*claims, *(claim for claim in more if claim.spot not in known)], list(item.unbiased)
+        aside = self.options.verify is not None or told is not None
+        searches: list[set[int] | None] = [None] if self.options.lookup is not None else []
+        if aside:
+            searches.append(found.entities)
+        read = item.plain, item.unbiased.best, item.log_probs, item.sounds, pronounced
+        claims = lookup.passing(*read, searches, adapted=told, biased=found.best if told is not None else None)
+        return claims, item.unbiased if aside else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -305,7 +307,7 @@ class Item:
     sounds: Any  # [T, P]
     entities: EntityList | None
     plain: Hypothesis | None = None  # the best text without list and language model
-    unbiased: tuple[Hypothesis, ...] = ()  # the n-best without list
+    unbiased: NBest | None = None  # without list
     adapted: Adapted | None = None
 
 

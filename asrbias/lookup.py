@@ -37,7 +37,7 @@ from asrbias.exchange import MARGIN, Exchange, exchange, without_overlaps
 from asrbias.hypothesis import Hypothesis
 from asrbias.phones import PHONES
 from asrbias.phrases import Spelling
-from asrbias.pronunciations import Labels, PronouncedList, Spot
+from asrbias.pronunciations import Labels, PronouncedList, Spot, Spots
 from asrbias.stretches import stretches
 from asrbias.variants import VariantOptions, with_variants
 from asrbias.wordgraphs import PhoneGraphs, SubwordGraphs, tempered
@@ -148,6 +148,24 @@ class Lookup:
         with _named():
             return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed, adapted, biased)
 
+    def passing(
+        self,
+        plain: Hypothesis,
+        unbiased: Hypothesis,
+        log_probs: Any,
+        phone_log_probs: Any,
+        pronounced: PronouncedList,
+        searches: Sequence[Collection[int] | None],
+        adapted: Adapted | None = None,
+        biased: Hypothesis | None = None,
+    ) -> list[Claim]:
+        """Those claims that pass, of several searches at once; `Evidence.passing` says more. Raises as a call does."""
+        subwords, sounds = self._matrices(log_probs, phone_log_probs)
+        if not len(pronounced) or not len(sounds):
+            return []
+        with _named():
+            return self._evidence.passing(plain, unbiased, subwords, sounds, pronounced, searches, adapted, biased)
+
     def put(
         self, hypothesis: Hypothesis, claims: Sequence[Claim], log_probs: Any, pronounced: PronouncedList
     ) -> Hypothesis:
@@ -158,19 +176,20 @@ class Lookup:
         subwords = as_matrix(log_probs, len(self.spelling.shown))
         sure = tempered(subwords, self.options.temperature)
         with _named():
-            places = self._evidence.places(hypothesis, list(missing), sure, pronounced)
+            places = self._evidence.places(hypothesis, Spots.of(list(missing)), sure, pronounced)
             exchanges = [
                 Exchange(
-                    first=place.first,
-                    last=place.last,
+                    first=first,
+                    last=last,
                     text=pronounced.texts[spot.entity][0],
                     entity=spot.entity,
                     begin=spot.first,
                     end=spot.last + 1,
                     gain=missing[spot].gain,
                 )
-                for spot, place in places.items()
+                for spot, first, last in zip(missing, places.first.tolist(), places.last.tolist(), strict=True)
             ]
+            exchanges = [one for one, form in zip(exchanges, places.form, strict=True) if form >= 0]
             exchanges.sort(key=lambda one: (-one.gain, one.first, one.text))
             return self._exchanged(hypothesis, without_overlaps(exchanges), subwords)
 

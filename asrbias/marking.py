@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
-from asrbias.hypothesis import Hypothesis
+from asrbias.hypothesis import Hypothesis, Word
 from asrbias.pronunciations import PronouncedList
 
 
@@ -13,12 +14,15 @@ def marked(hypothesis: Hypothesis, pronounced: PronouncedList) -> Hypothesis:
 
     A search that is told of the list marks them itself; one that is not leaves them to this.
     """
-    forms = pronounced.forms
-    if not forms:
+    if pronounced.beginnings.isdisjoint(hypothesis.text.split(" ")):
         return hypothesis
-    words = list(hypothesis.words)
+    return hypothesis.reworded(partial(_marked, pronounced))
+
+
+def _marked(pronounced: PronouncedList, given: tuple[Word, ...]) -> tuple[Word, ...]:
+    words, forms = list(given), pronounced.forms
     begins = [first for first, word in enumerate(words) if word.text in pronounced.beginnings]
-    for size in range(min(len(words), pronounced.longest) if begins else 0, 0, -1):
+    for size in range(min(len(words), pronounced.longest), 0, -1):
         for first in begins:
             if first + size > len(words):
                 break
@@ -28,4 +32,4 @@ def marked(hypothesis: Hypothesis, pronounced: PronouncedList) -> Hypothesis:
                 continue
             span = (first, first + size - 1)
             words[first : first + size] = [replace(word, entity=entity, entity_span=span) for word in run]
-    return replace(hypothesis, words=tuple(words)) if tuple(words) != hypothesis.words else hypothesis
+    return tuple(words)

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,7 @@ class Spelling:
             emitted = [label.lower() for label in emitted]
         return cls(separator, tuple(emitted), tuple("".join(map(_folded, label)) for label in emitted))
 
-    @property
+    @cached_property
     def charset(self) -> frozenset[str]:
         """The characters that phrases can be written in, without the separator."""
         return frozenset("".join(self.matched)) - {" "}

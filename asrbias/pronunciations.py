@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,50 @@ class Spot:
     fit: float  # nats: its best path less the best labels of the same frames, at most 0
     rarity: float  # nats: -log of its phones' shares, summed
     phones: int  # how many
+
+
+COLUMNS = tuple(one.name for one in fields(Spot))
+
+
+@dataclass(frozen=True, eq=False)
+class Spots:
+    """S places, in arrays: threads wait for each other while objects are made, and most places come to nothing."""
+
+    entity: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int32]
+    last: npt.NDArray[np.int32]
+    fit: npt.NDArray[np.float64]
+    rarity: npt.NDArray[np.float64]
+    phones: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, spots: Sequence[Spot]) -> Spots:
+        def column(name: str, kind: type) -> npt.NDArray[Any]:
+            return np.array([getattr(spot, name) for spot in spots], kind)
+
+        whole = {name: column(name, np.int32) for name in ("entity", "first", "last", "phones")}
+        return cls(**whole, fit=column("fit", np.float64), rarity=column("rarity", np.float64))
+
+    def __len__(self) -> int:
+        return len(self.entity)
+
+    def __getitem__(self, number: int) -> Spot:
+        return Spot(**{name: getattr(self, name)[number].item() for name in COLUMNS})
+
+    def chosen(self, which: npt.NDArray[Any]) -> Spots:
+        """Those of a mask, or with these numbers."""
+        return Spots(*(getattr(self, name)[which] for name in COLUMNS))
+
+    def joined(self, other: Spots) -> Spots:
+        """These, and those of the other that are not among them."""
+        if not len(other):
+            return self
+        known = set(self._rows())
+        other = other.chosen(np.array([row not in known for row in other._rows()]))
+        return Spots(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in COLUMNS))
+
+    def _rows(self) -> list[tuple[float, ...]]:
+        return list(zip(*(getattr(self, name).tolist() for name in COLUMNS), strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,30 +174,30 @@ class PronouncedList:
         slack: float,
         keep: int,
         only: Collection[int] | None = None,
-    ) -> list[Spot]:
+    ) -> Spots:
         """The `keep` best places, each entity once in any place; what falls below -(slack + cost * phones) is not.
 
         Args:
             phone_log_probs: [T, P] natural logarithms, blank 0.
             only: the entities that are looked for; None: all.
         """
-        rows: Sequence[int] = range(len(self.sequences))
+        owners, lengths = self._arrays
+        rows: npt.NDArray[np.intp] | None = None
         tree = self.tree
         if only is not None:
-            rows = sorted(row for entity in set(only) for row in self._rows.get(entity, ()))
+            rows = np.array(sorted(row for entity in set(only) for row in self._rows.get(entity, ())), np.intp)
+            if not len(rows):
+                return Spots.of([])
             some = [self.entity[row] for row in rows]
             tree = _tree([self.sequences[row] for row in rows], some, self.reward * self.rarity[rows])
-        return [
-            Spot(
-                entity=self.entity[rows[n]],
-                first=first,
-                last=last,
-                fit=fit,
-                rarity=float(self.rarity[rows[n]]),
-                phones=len(self.sequences[rows[n]]),
-            )
-            for n, first, last, fit in tree.spot(phone_log_probs, 0, cost, slack, keep)
-        ]
+        row, first, last, fit = tree.spot(phone_log_probs, 0, cost, slack, keep)
+        of = row if rows is None else rows[row]
+        return Spots(owners[of], first, last, fit.astype(np.float64), self.rarity[of], lengths[of])
+
+    @cached_property
+    def _arrays(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+        """[R] each row's entity, and how many phones it has."""
+        return np.array(self.entity, np.int32), np.array([len(labels) for labels in self.sequences], np.int32)
 
     @cached_property
     def forms(self) -> dict[str, int]:
@@ -175,6 +220,13 @@ class PronouncedList:
         """By entity: letters of its longest matching form, times its weight."""
         longest = {entity: max(len(text.replace(" ", "")) for text in texts) for entity, texts in self.texts.items()}
         return {entity: letters * self.weights[entity] for entity, letters in longest.items()}
+
+    @cached_property
+    def worth(self) -> npt.NDArray[np.float64]:
+        """`letters` as an array over the entities; 0 for those that are not looked for."""
+        found = np.zeros(max(self.letters, default=-1) + 1)
+        found[list(self.letters)] = list(self.letters.values())
+        return found
 
     @cached_property
     def beginnings(self) -> frozenset[str]:

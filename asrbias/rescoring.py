@@ -13,15 +13,17 @@ Rescoring chooses among what it is given: give it 50 hypotheses or more (`Decode
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from asrbias import _core
 from asrbias.alignment import LogProbsError
 from asrbias.entities import EntityList
 from asrbias.hypothesis import Hypothesis
+from asrbias.nbest import NBest
 from asrbias.phones import parse_pronunciation
 from asrbias.wordgraphs import PhoneGraphs, Pronounce, tempered
 
@@ -75,12 +77,34 @@ def rescore(
     graphs = graphs if graphs is not None else PhoneGraphs(pronounce=pronounce)
     hypotheses = list(nbest)
     if not options.weight and options.list_weight == 1.0:
-        return _ranked(hypotheses)
+        return _put_together(hypotheses)
     scores = phone_scores(hypotheses, phone_log_probs, options, graphs, entities)
-    return _ranked(
-        h.rescored(bias=options.list_weight * h.bias, phonetic=options.weight * score)
-        for h, score in zip(hypotheses, scores, strict=True)
+    return _put_together([_with(h, score, options) for h, score in zip(hypotheses, scores, strict=True)])
+
+
+def rescore_nbest(
+    nbest: NBest,
+    phone_log_probs: Any,
+    options: RescoreOptions,
+    *,
+    graphs: PhoneGraphs,
+    entities: EntityList | None = None,
+) -> list[Hypothesis]:
+    """What `rescore` makes of one search's n-best, whose words nobody need look at for it."""
+    own = entities is not None and any(entities[entity].pronunciation for entity in nbest.entities)
+    if own or (not options.weight and options.list_weight == 1.0):
+        return rescore(nbest.hypotheses(), phone_log_probs, options, graphs=graphs, entities=entities)
+    words = nbest.native.distinct
+    known = graphs.words(words)
+    scores = _scores(
+        lambda frames: nbest.native.text_scores(frames, [known[word] for word in words]), phone_log_probs, options
     )
+    biases = [options.list_weight * bias for bias in nbest.bias]
+    made = [
+        nbest.hypothesis(number, bias=bias, phonetic=options.weight * score)
+        for number, (bias, score) in enumerate(zip(biases, scores, strict=True))
+    ]
+    return _ranked(made)
 
 
 def phone_scores(
@@ -91,11 +115,17 @@ def phone_scores(
     entities: EntityList | None = None,
 ) -> list[float]:
     """-C(y) of each hypothesis, in nats; per 100 frames where the options say so."""
-    matrix = tempered(phone_log_probs, options.temperature, name="phone_log_probs")
     graphs.words(word.text for hypothesis in hypotheses for word in hypothesis.words)  # pronounced in one call
     texts = [_graphs(hypothesis, graphs, entities) for hypothesis in hypotheses]
+    return _scores(lambda frames: _core.text_scores(frames, texts), phone_log_probs, options)
+
+
+def _scores(
+    score: Callable[[_core.Frames], list[float]], phone_log_probs: Any, options: RescoreOptions
+) -> list[float]:
+    matrix = tempered(phone_log_probs, options.temperature, name="phone_log_probs")
     try:
-        found = _core.text_scores(_core.Frames(matrix, 0), texts)
+        found = score(_core.Frames(matrix, 0))
     except ValueError as error:
         raise LogProbsError(f"phone_log_probs does not fit: {error}.") from None
     per = 100.0 / max(1, len(matrix)) if options.per_frame else 1.0
@@ -120,13 +150,26 @@ def _graphs(hypothesis: Hypothesis, graphs: PhoneGraphs, entities: EntityList | 
     return found
 
 
-def _ranked(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
-    """Best first; of hypotheses with the same tokens the best, so that two searches' results can be put together."""
+def _with(hypothesis: Hypothesis, score: float, options: RescoreOptions) -> Hypothesis:
+    bias, phonetic = options.list_weight * hypothesis.bias, options.weight * score
+    total = hypothesis.acoustic + bias + hypothesis.lm + phonetic
+    return replace(hypothesis, bias=bias, phonetic=phonetic, score=total)
+
+
+def _put_together(hypotheses: Iterable[Hypothesis]) -> list[Hypothesis]:
+    """Best first; of those with the same tokens the best, so that two searches' results can be put together."""
     best: dict[tuple[int, ...], Hypothesis] = {}
     for hypothesis in hypotheses:
         rival = best.get(hypothesis.tokens)
         if rival is None or (hypothesis.score, hypothesis.bias) > (rival.score, rival.bias):
             best[hypothesis.tokens] = hypothesis
-    order = sorted(best.values(), key=lambda h: (-h.score, h.text))
-    assert all(math.isfinite(h.score) for h in order)
+    return _ranked(list(best.values()))
+
+
+def _ranked(hypotheses: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Best first; of equal scores the text that comes first in the alphabet."""
+    assert all(math.isfinite(h.score) for h in hypotheses)
+    order = sorted(hypotheses, key=lambda h: -h.score)
+    if any(a.score == b.score for a, b in itertools.pairwise(order)):
+        order.sort(key=lambda h: (-h.score, h.text))
     return order

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asrbias._core import LabelGraph
+from asrbias._core import Forms, LabelGraph
 from asrbias.alignment import LogProbsError, as_matrix
 from asrbias.lexicon import Pronunciation
 from asrbias.phones import PHONES, pronounce
@@ -122,6 +122,7 @@ class SubwordGraphs:
                 self._labels.setdefault(text, []).append(label)
         self._longest = max(map(len, self._labels), default=0)
         self._kept: dict[tuple[str, bool], LabelGraph | None] = {}
+        self._forms: dict[tuple[str, ...], Forms] = {}
 
     def word(self, word: str, *, first: bool = False) -> LabelGraph | None:
         """The graph of a word in matching form, None if the labels cannot spell it. The `first` needs no separator."""
@@ -141,6 +142,17 @@ class SubwordGraphs:
                 return None
             graphs.append(graph)
         return graphs
+
+    def forms(self, texts: tuple[str, ...]) -> Forms:
+        """The graphs of each text."""
+        found = self._forms.get(texts)
+        if found is None:
+            if len(self._forms) >= KEPT_WORDS:
+                self._forms = {}
+            inside, leading = ([self.text(one, first=first) for one in texts] for first in (False, True))
+            found = Forms(inside, leading)
+            self._forms[texts] = found
+        return found
 
     def _segment(self, text: str, first: bool) -> LabelGraph | None:
         size, longest = len(text), self._longest

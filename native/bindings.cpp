@@ -73,7 +73,7 @@ nb::list decode(const Vocabulary& vocabulary, const SearchOptions& options, cons
         const auto work = [&] {
             for (size_t i; (i = next++) < items.size();) {
                 try {
-                    results[i] = NBest(decode_one(vocabulary, automata[i], lm, options, items[i].data(), static_cast<int>(items[i].shape(0))));
+                    results[i] = {decode_one(vocabulary, automata[i], lm, options, items[i].data(), static_cast<int>(items[i].shape(0))), vocabulary};
                 } catch (const std::exception& error) {
                     errors[i] = error.what();
                 }
@@ -119,11 +119,11 @@ NB_MODULE(_core, m) {
     bind_phones(m);
     bind_adapter(m);
     nb::class_<Vocabulary>(m, "Vocabulary")
-        .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank) {
+        .def("__init__", [](Vocabulary* self, const std::vector<std::string>& spelled, int blank, std::vector<std::string> shown) {
             std::vector<std::u32string> labels;
             for (const auto& label : spelled) labels.push_back(from_utf8(label));
-            new (self) Vocabulary(labels, blank);
-        }, nb::arg("spelled"), nb::arg("blank"));
+            new (self) Vocabulary(labels, blank, std::move(shown));
+        }, nb::arg("spelled"), nb::arg("blank"), nb::arg("shown") = std::vector<std::string>());
     nb::class_<Automaton>(m, "Automaton")
         .def("__init__", [](Automaton* self, const Vocabulary& vocabulary, const std::string& phrases, const Doubles& bonus,
                             const Doubles& adaptive, const Doubles& share, const Doubles& length, const Doubles& common) {
@@ -171,6 +171,6 @@ NB_MODULE(_core, m) {
             self.push(log_probs.data(), static_cast<int>(log_probs.shape(0)));
         }, nb::arg("log_probs"), nb::call_guard<nb::gil_scoped_release>())
         .def("best", &Stream::best, nb::call_guard<nb::gil_scoped_release>())
-        .def("finish", [](const Stream& self) { return NBest(self.finish()); }, nb::call_guard<nb::gil_scoped_release>());
+        .def("finish", [](const Stream& self) { return NBest(self.finish(), self.vocabulary()); }, nb::call_guard<nb::gil_scoped_release>());
     m.def("align", &align_python, nb::arg("log_probs"), nb::arg("tokens"), nb::arg("blank"));
 }

@@ -33,6 +33,7 @@ class Stream {
     std::vector<int32_t> best() const;
     // What decode_one gives of all frames together.
     std::vector<Result> finish() const;
+    const Vocabulary& vocabulary() const { return vocabulary_; }
 
   private:
     const Vocabulary& vocabulary_;

@@ -1,5 +1,7 @@
 #include "exchange.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -98,16 +100,22 @@ double Exchange::after(int node, int frame, const TextGraph& others, const doubl
 }
 
 double Exchange::exchanged(int first, int last, const Words& words, int begin, int end) const {
-    const TextGraph others(words, frames_);
-    if (first < 0 || last < first || last > graph_.words())
-        throw std::invalid_argument("there are no words " + std::to_string(first) + " to " + std::to_string(last));
+    double total;
+    exchanged(first, {last}, graph_of(words), begin, end, &total);
+    return total;
+}
+
+void Exchange::exchanged(int first, const std::vector<int>& lasts, const TextGraph& others, int begin, int end, double* totals) const {
+    for (const int last : lasts)
+        if (first < 0 || last < first || last > graph_.words())
+            throw std::invalid_argument("there are no words " + std::to_string(first) + " to " + std::to_string(last));
     if (begin < 0 || end <= begin || end > frames_.frames())
         throw std::invalid_argument("there are no frames " + std::to_string(begin) + " to " + std::to_string(end));
     if (others.arcs() == 0) throw std::invalid_argument("words without labels cannot be put in");
     const Band all{0, others.nodes() - 1};
-    const int from = graph_.bound(first), to = graph_.bound(last);
+    const int from = graph_.bound(first);
     std::vector<double> old(others.states(), 0.0), now(others.states(), 0.0);
-    double total = IMPOSSIBLE;
+    std::fill_n(totals, lasts.size(), IMPOSSIBLE);
     for (int t = begin; t < end; ++t) {
         advance<Probability>(others, frames_.row(t), frames_.blank(), old.data(), now.data(), all);
         for (int a = 0; a < others.arcs(); ++a)
@@ -115,12 +123,12 @@ double Exchange::exchanged(int first, int last, const Words& words, int begin, i
         now[others.node_state(0)] = 0.0;  // blank before the first label is the text's
         for (double& value : now) value /= divisor_[t];
         old.swap(now);
-        const double sum = after(to, t, others, old.data(), t + 1 == end);
-        if (sum <= 0) continue;
         const double behind = t + 1 < frames_.frames() ? backward_scale_[t + 1] + frames_.off(t + 1) : 0.0;
-        total = Logarithm::plus(total, std::log(sum) + forward_scale_[t] + behind);
+        for (size_t l = 0; l < lasts.size(); ++l) {
+            const double sum = after(graph_.bound(lasts[l]), t, others, old.data(), t + 1 == end);
+            if (sum > 0) totals[l] = Logarithm::plus(totals[l], std::log(sum) + forward_scale_[t] + behind);
+        }
     }
-    return total;
 }
 
 }  // namespace asrbias

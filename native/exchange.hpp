@@ -14,6 +14,11 @@ class Exchange {
     // Words [first, last) exchanged for `others`, whose labels are emitted in frames [begin, end).
     // Throws std::invalid_argument for ranges that are none, and for others without labels.
     double exchanged(int first, int last, const Words& others, int begin, int end) const;
+    // The same for several `lasts` at once, into totals; others: graph_of the words.
+    void exchanged(int first, const std::vector<int>& lasts, const TextGraph& others, int begin, int end, double* totals) const;
+    TextGraph graph_of(const Words& words) const { return TextGraph(words, frames_); }
+    int frames() const { return frames_.frames(); }
+    int words() const { return graph_.words(); }
 
   private:
     void run_forward();

@@ -1,6 +1,7 @@
 // An utterance's hypotheses in a few flat arrays: filled while nobody waits for Python's lock, and thrown away at once.
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "decoding.hpp"
@@ -21,9 +22,16 @@ struct NBest {
     std::vector<size_t> token_begin, word_begin;   // N + 1 each: where a hypothesis' tokens and words begin
     std::vector<int32_t> tokens, first, last;      // of all hypotheses; first and last frame of each token
     std::vector<SpokenWord> words;
+    std::vector<std::string> texts;                // N
+    std::vector<std::string> distinct;             // words of all texts, each once
+    std::vector<size_t> spelled_begin;             // N + 1: where a text's words begin in:
+    std::vector<int32_t> spelled;                  // positions in `distinct`
 
     NBest() = default;
-    explicit NBest(const std::vector<Result>& results);
+    NBest(const std::vector<Result>& results, const Vocabulary& vocabulary);
+
+  private:
+    void tell_words();
 };
 
 }  // namespace asrbias

@@ -1,9 +1,15 @@
 // Python's view of an n-best: numbers become Python's own only for the hypothesis that is asked for.
 #include "nbest_bindings.hpp"
 
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 #include "nbest.hpp"
+#include "phonescore.hpp"
 
 namespace nb = nanobind;
 using namespace asrbias;
@@ -48,11 +54,40 @@ nb::tuple words(const NBest& found, size_t number) {
     });
 }
 
+nb::object text(const NBest& found, size_t number) {
+    check(found, number);
+    return nb::str(found.texts[number].data(), found.texts[number].size());
+}
+
+// Rows of the phrases that words of any of them belong to, each once.
+std::vector<int32_t> phrases(const NBest& found) {
+    std::vector<int32_t> rows;
+    for (const NBest::SpokenWord& word : found.words)
+        if (word.phrase >= 0) rows.push_back(word.phrase);
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    return rows;
+}
+
+// Acoustic, bias and language model, each of all hypotheses.
 nb::tuple scores(const NBest& found) {
-    return tuple_of(0, found.scores.size(), [&](size_t i) {
-        const auto& [acoustic, bias, lm] = found.scores[i];
-        return nb::make_tuple(acoustic, bias, lm).release().ptr();
-    });
+    const auto all = [&](double NBest::Scores::*part) {
+        return tuple_of(0, found.scores.size(), [&](size_t i) { return PyFloat_FromDouble(found.scores[i].*part); });
+    };
+    return nb::make_tuple(all(&NBest::Scores::acoustic), all(&NBest::Scores::bias), all(&NBest::Scores::lm));
+}
+
+// text_score of each text; graphs: of its distinct words.
+std::vector<double> text_scores(const NBest& found, const Frames& frames, const std::vector<const LabelGraph*>& graphs) {
+    if (graphs.size() != found.distinct.size()) throw std::invalid_argument("there must be a graph for each distinct word");
+    nb::gil_scoped_release released;
+    std::vector<double> scores;
+    for (size_t n = 0; n < found.texts.size(); ++n) {
+        Words words;
+        for (size_t w = found.spelled_begin[n]; w < found.spelled_begin[n + 1]; ++w) words.push_back(graphs[found.spelled[w]]);
+        scores.push_back(text_score(frames, words));
+    }
+    return scores;
 }
 
 }  // namespace
@@ -61,6 +96,10 @@ void bind_nbest(nb::module_& m) {
     nb::class_<NBest>(m, "NBest")
         .def("__len__", [](const NBest& found) { return found.scores.size(); })
         .def_prop_ro("scores", &scores)
+        .def("text", &text, nb::arg("number"))
+        .def_prop_ro("distinct", [](const NBest& found) { return found.distinct; })
+        .def_prop_ro("phrases", &phrases)
+        .def("text_scores", &text_scores, nb::arg("frames"), nb::arg("graphs"))
         .def("tokens", &tokens, nb::arg("number"))
         .def("frames", &frames, nb::arg("number"))
         .def("words", &words, nb::arg("number"));

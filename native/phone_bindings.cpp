@@ -5,14 +5,19 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "exchange.hpp"
 #include "phonescore.hpp"
+#include "placing.hpp"
 #include "spotter.hpp"
 
 namespace nb = nanobind;
 using namespace asrbias;
 using LogProbs = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Ints = std::vector<int32_t>;
+using Places = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Swap = std::tuple<int, int, nb::list, int, int>;  // first and last word, the words put in, first and last frame
 
 namespace {
@@ -55,12 +60,54 @@ std::vector<double> exchanged(const Exchange& exchange, const std::vector<Swap>&
     return scores;
 }
 
-std::vector<std::tuple<int, int, int, float>> spot(const LabelTree& tree, const LogProbs& x, int blank, float cost, float slack, int keep) {
-    nb::gil_scoped_release released;
-    std::vector<std::tuple<int, int, int, float>> rows;
-    for (const Spot& s : tree.spot(x.data(), static_cast<int>(x.shape(0)), static_cast<int>(x.shape(1)), blank, {cost, slack, keep}))
-        rows.emplace_back(s.row, s.first, s.last, s.score);
-    return rows;
+template <class T>
+nb::object array(std::vector<T> values) {
+    auto* kept = new std::vector<T>(std::move(values));
+    const nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, T, nb::ndim<1>>(kept->data(), {kept->size()}, owner));
+}
+
+// An array of one field of each.
+template <class One, class T>
+nb::object column(const std::vector<One>& rows, T One::*field) {
+    std::vector<T> values(rows.size());
+    std::transform(rows.begin(), rows.end(), values.begin(), [&](const One& one) { return one.*field; });
+    return array(std::move(values));
+}
+
+std::vector<Words> as_forms(const nb::handle& texts) {
+    std::vector<Words> forms;
+    for (const nb::handle text : texts) forms.push_back(text.is_none() ? Words() : as_words(text));
+    return forms;
+}
+
+struct KeptForms : Forms {
+    nb::object graphs;  // which are kept for them
+};
+
+nb::tuple find_places_python(const Exchange& text, const std::vector<double>& starts, const std::vector<double>& ends, bool leads,
+                             const Places& first, const Places& last, const std::vector<const KeptForms*>& forms, int edges, int margin) {
+    if (starts.size() != static_cast<size_t>(text.words()) || ends.size() != starts.size() ||
+        first.shape(0) != forms.size() || last.shape(0) != forms.size())
+        throw std::invalid_argument("there must be a start and an end for each word, and forms for each place");
+    std::vector<Place> places;
+    {
+        nb::gil_scoped_release released;
+        std::vector<Sought> sought;
+        for (size_t n = 0; n < forms.size(); ++n) sought.push_back({first.data()[n], last.data()[n], forms[n]});
+        places = find_places(text, starts, ends, leads, sought, {edges, margin});
+    }
+    return nb::make_tuple(column(places, &Place::gain), column(places, &Place::form), column(places, &Place::first),
+                          column(places, &Place::last));
+}
+
+nb::tuple spot(const LabelTree& tree, const LogProbs& x, int blank, float cost, float slack, int keep) {
+    std::vector<Spot> found;
+    {
+        nb::gil_scoped_release released;
+        found = tree.spot(x.data(), static_cast<int>(x.shape(0)), static_cast<int>(x.shape(1)), blank, {cost, slack, keep});
+    }
+    return nb::make_tuple(column(found, &Spot::row), column(found, &Spot::first), column(found, &Spot::last), column(found, &Spot::score));
 }
 }  // namespace
 
@@ -87,7 +134,16 @@ void bind_phones(nb::module_& m) {
             new (self) Exchange(frames, words);
         }, nb::arg("frames"), nb::arg("words"))
         .def_prop_ro("score", &Exchange::score)
-        .def("exchanged", &exchanged, nb::arg("swaps"));
+        .def("exchanged", &exchanged, nb::arg("swaps"))
+        .def("places", &find_places_python, nb::arg("starts"), nb::arg("ends"), nb::arg("leads"), nb::arg("first"), nb::arg("last"),
+             nb::arg("forms"), nb::arg("edges"), nb::arg("margin"));
+    nb::class_<KeptForms>(m, "Forms")
+        .def("__init__", [](KeptForms* self, const nb::sequence& inside, const nb::sequence& leading) {
+            new (self) KeptForms{{as_forms(inside), as_forms(leading)}, nb::make_tuple(inside, leading)};
+        }, nb::arg("inside"), nb::arg("leading"));
+    m.def("near_boundaries", [](const std::vector<double>& starts, const std::vector<double>& ends, double frame, int edges, int margin) {
+        return near_boundaries(starts, ends, frame, {edges, margin});
+    }, nb::arg("starts"), nb::arg("ends"), nb::arg("frame"), nb::arg("edges"), nb::arg("margin"));
     nb::class_<LabelTree>(m, "LabelTree")
         .def("__init__", [](LabelTree* self, const Ints& labels, const Ints& offsets, Ints owners, std::vector<float> reward) {
             nb::gil_scoped_release released;

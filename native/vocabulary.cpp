@@ -2,10 +2,13 @@
 
 #include <set>
 #include <stdexcept>
+#include <utility>
 
 namespace asrbias {
 
-Vocabulary::Vocabulary(const std::vector<std::u32string>& spelled, int blank) : blank_(blank) {
+Vocabulary::Vocabulary(const std::vector<std::u32string>& spelled, int blank, std::vector<std::string> shown)
+    : blank_(blank), shown_(std::move(shown)) {
+    if (!shown_.empty() && shown_.size() != spelled.size()) throw std::invalid_argument("there must be as many labels shown as spelled");
     // Symbols in code point order: phrases that come sorted stay sorted. ' ' becomes SEPARATOR.
     std::set<char32_t> characters;
     for (const auto& label : spelled) characters.insert(label.begin(), label.end());
@@ -48,6 +51,18 @@ int Vocabulary::Trie::find(int node, Symbol c) const {
     int found = child[node];
     while (found != 0 && symbol[found] != c) found = sibling[found];
     return found;
+}
+
+std::string Vocabulary::text(const std::vector<int32_t>& tokens) const {
+    std::string text;
+    bool inside = false;  // a word
+    for (size_t t = 0; !shown_.empty() && t < tokens.size(); ++t)
+        for (const char c : shown_[tokens[t]]) {
+            if (c != ' ' && !inside && !text.empty()) text += ' ';
+            if (c != ' ') text += c;
+            inside = c != ' ';
+        }
+    return text;
 }
 
 Symbol Vocabulary::symbol(char32_t character) const {

@@ -14,8 +14,11 @@ constexpr Symbol NO_SYMBOL = 0xFFFF;
 // How each label is spelled. Labels arrive folded, with ' ' as the separator.
 class Vocabulary {
   public:
-    // spelled: a string a label; an empty one is a label that is never emitted (blank, control labels).
-    Vocabulary(const std::vector<std::u32string>& spelled, int blank);
+    // spelled: a string a label; an empty one is a label that is never emitted (blank, control labels). shown: how texts
+    // show each label, UTF-8, with ' ' as the separator; without it texts are empty.
+    Vocabulary(const std::vector<std::u32string>& spelled, int blank, std::vector<std::string> shown = {});
+    // The words of these tokens as texts show them, with one ' ' between.
+    std::string text(const std::vector<int32_t>& tokens) const;
 
     int size() const { return static_cast<int>(offsets_.size()) - 1; }
     int blank() const { return blank_; }
@@ -37,6 +40,7 @@ class Vocabulary {
         int find(int node, Symbol c) const;
     };
     int blank_;
+    std::vector<std::string> shown_;
     std::vector<int> offsets_;
     std::vector<Symbol> symbols_;
     Trie trie_;

@@ -15,15 +15,18 @@ import pytest
 from asrbias import _core
 from asrbias.decoder import DecodeOptions, Decoder
 from asrbias.hypothesis import Hypothesis, Word
+from asrbias.nbest import NBest
+from asrbias.wordgraphs import parallel
 
 LABELS = ["<blank>", " ", "a", "b", "c"]
 NAMES = [one.name for one in fields(Hypothesis)]
+LOGITS = np.random.default_rng(3).normal(scale=2.0, size=(12, len(LABELS)))
+LOG_PROBS = (LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True))).astype(np.float32)
+DECODER = Decoder(LABELS, options=DecodeOptions(nbest=8))
 
 
 def nbest(entities: list[str] | None = None) -> list[Hypothesis]:
-    logits = np.random.default_rng(3).normal(scale=2.0, size=(12, len(LABELS)))
-    log_probs = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
-    return Decoder(LABELS, options=DecodeOptions(nbest=8)).decode(log_probs, entities)
+    return DECODER.decode(LOG_PROBS, entities)
 
 
 def filled(one: Hypothesis) -> dict[str, Any]:
@@ -39,7 +42,6 @@ FACES: list[Callable[[Hypothesis], Any]] = [
     lambda one: pickle.loads(pickle.dumps(one)),
     lambda one: replace(one, lm=one.lm),
     lambda one: Hypothesis(**filled(one)),
-    lambda one: one.rescored(bias=one.bias, phonetic=one.phonetic),
 ]
 
 
@@ -88,6 +90,7 @@ def test_it_stays_frozen_and_has_no_other_fields() -> None:
         with pytest.raises(AttributeError, match=name):
             getattr(one, name)
     assert one.text is one.text and one.words is one.words
+    assert one.tokens and one.frames
     with pytest.raises(AttributeError, match="_rest"):
         one._rest  # noqa: B018
     with pytest.raises(AttributeError, match="text"):
@@ -112,19 +115,48 @@ def test_threads_that_look_at_once() -> None:
         assert seen == [expected] * 4
 
 
-def test_rescored() -> None:
-    one = nbest(["ab"])[1]
-    made = one.rescored(bias=1.5, phonetic=-2.0)
-    assert (made.bias, made.phonetic, made.score) == (1.5, -2.0, one.acoustic + 1.5 + one.lm - 2.0)
-    assert replace(made, bias=one.bias, phonetic=0.0, score=one.score) == one
+def found(entities: list[str] | None = None) -> NBest:
+    return DECODER.search_batch([LOG_PROBS], [entities], 1)[0]
+
+
+def test_an_nbest_makes_the_hypotheses_that_are_asked_for() -> None:
+    one = found(["ab"])
+    assert one.hypotheses() == nbest(["ab"]) and len(one) == 8
+    assert one.best is one.best and one.best == nbest(["ab"])[0]
+    other = one.hypothesis(1, bias=1.5, phonetic=-2.0)
+    whole = nbest(["ab"])[1]
+    assert (other.bias, other.phonetic, other.score) == (1.5, -2.0, whole.acoustic + 1.5 + whole.lm - 2.0)
+    assert replace(other, bias=whole.bias, phonetic=0.0, score=whole.score) == whole == one.hypothesis(1)
+
+
+def test_the_entities_of_an_nbest() -> None:
+    expected = {word.entity for one in nbest(["ab", "b"]) for word in one.words} - {None}
+    assert expected and found(["ab", "b"]).entities == expected
+    assert found().entities == found(["bb bb bb bb"]).entities == set()
+
+
+def test_words_of_an_nbest_are_told_apart_once() -> None:
+    some = found()
+    words = [word for one in some.hypotheses() for word in one.text.split()]
+    assert some.native.distinct == list(dict.fromkeys(words)) and len(words) > len(set(words))
+    graphs = {word: parallel([[1 + len(word) % 2]]) for word in words}
+    frames = _core.Frames(LOG_PROBS, 0)
+    texts = [[graphs[word] for word in one.text.split()] for one in some.hypotheses()]
+    scores = some.native.text_scores(frames, [graphs[word] for word in some.native.distinct])
+    assert scores == _core.text_scores(frames, texts) and len(set(scores)) > 1
+    with pytest.raises(ValueError, match="a graph for each"):
+        some.native.text_scores(frames, [])
 
 
 def test_a_native_nbest_has_so_many_hypotheses() -> None:
-    vocabulary = _core.Vocabulary(["", " ", "a"], 0)
-    options = Decoder(LABELS, options=DecodeOptions(nbest=2))._search_options()
-    (found,) = _core.decode(vocabulary, options, [np.log(np.full((4, 3), 1 / 3, np.float32))], [None], None, 1)
-    assert len(found) == len(found.scores) == 2
-    assert len(found.tokens(1)) == len(found.frames(1))
-    for ask in (found.tokens, found.frames, found.words):
+    native = found().native
+    assert len(native) == len(native.scores[0]) == 8
+    for ask in (native.text, native.tokens, native.frames, native.words):
+        assert len(ask(7)) > 0
         with pytest.raises(IndexError, match="no such hypothesis"):
-            ask(2)
+            ask(8)
+
+
+def test_as_many_labels_are_shown_as_spelled() -> None:
+    with pytest.raises(ValueError, match="as many labels"):
+        _core.Vocabulary(["", "a"], 0, ["a"])

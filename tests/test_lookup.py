@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+from asrbias import _core
 from asrbias.alignment import LogProbsError
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, EvidenceError, EvidenceOptions, word_ranges
+from asrbias.evidence import Claim, EvidenceError, EvidenceOptions
 from asrbias.exchange import MARGIN
 from asrbias.hypothesis import Hypothesis, Word
 from asrbias.lookup import Lookup, accepted
 from asrbias.marking import marked
 from asrbias.phones import PHONES
-from asrbias.pronunciations import PronouncedList, Spot
-from asrbias.stretches import Stretch
+from asrbias.placing import EDGES, find_places, forms_of
+from asrbias.pronunciations import PronouncedList, Spot, Spots
+from asrbias.stretches import Stretch, stretches
 from asrbias.variants import VariantOptions
-from asrbias.wordgraphs import PhoneGraphs
+from asrbias.wordgraphs import PhoneGraphs, SubwordGraphs
 from tests.toy_sounds import LABELS, WIDE, letters, sounds
 
 DECODER = Decoder(LABELS, options=DecodeOptions(bonus=0.0))
@@ -140,22 +143,89 @@ def said(text: str, ends: list[float]) -> Hypothesis:
     return Hypothesis(text=text, tokens=(), score=0, acoustic=0, bias=0, lm=0, words=words, frames=())
 
 
-def test_an_entity_may_stand_for_words_whose_edges_are_near() -> None:
+def near(hypothesis: Hypothesis, frame: int) -> list[int]:
+    """Boundaries between words within MARGIN frames, the nearest of all in any case."""
+    left = [-np.inf, *(word.end for word in hypothesis.words)]
+    right = [*(word.start for word in hypothesis.words), np.inf]
+    away = [max(0.0, a - frame, frame - b) for a, b in zip(left, right, strict=True)]
+    order = sorted(range(len(left)), key=lambda n: away[n])[:EDGES]
+    return [n for n in order if away[n] <= MARGIN] or order[:1]
+
+
+def test_edges_are_looked_for_among_the_boundaries_that_are_near() -> None:
     random = np.random.default_rng(0)
     for count in (0, 1, 7):
         ends = np.cumsum(random.integers(2, 20, count)).tolist()
         hypothesis = said(" ".join("abcdefg"[:count]), [float(end) for end in ends])
-        spots = [claim(0, int(first), int(first) + 6, 0.0).spot for first in random.integers(0, 100, 30)]
-        found = word_ranges(hypothesis, Stretch(0, count, 0, 200), spots)
-        for spot, ranges in zip(spots, found, strict=True):
-            near = []
-            for frame in (spot.first, spot.last + 1):
-                left = [-np.inf, *(word.end for word in hypothesis.words)]
-                right = [*(word.start for word in hypothesis.words), np.inf]
-                away = [max(0.0, a - frame, frame - b) for a, b in zip(left, right, strict=True)]
-                order = sorted(range(count + 1), key=lambda n: away[n])[:3]
-                near.append([n for n in order if away[n] <= MARGIN] or order[:1])
-            assert ranges == [(i, j) for i in near[0] for j in near[1] if i <= j]
+        starts = [word.start for word in hypothesis.words]
+        for frame in random.integers(-5, 120, 40).tolist():
+            found = _core.near_boundaries(starts, [float(end) for end in ends], frame, EDGES, MARGIN)
+            assert found == near(hypothesis, frame)
+
+
+@pytest.mark.parametrize("longest", [500, 80])  # in one stretch and in several
+def test_places_are_those_of_trying_all(longest: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asrbias.placing.stretches", partial(stretches, longest=longest))
+    text = "call heely now and new port then see zurik"
+    log_probs = letters(text, 0.5)
+    hypothesis = DECODER.decode(log_probs)[0]
+    graphs = SubwordGraphs(DECODER.spelling)
+    pronounced = Lookup(DECODER.spelling, options=SOFT).compile(
+        EntityList([Entity("Healey", sounds_like=("heely",)), "Newport", "Zurich", "New York"])
+    )
+    random = np.random.default_rng(1)
+    spots = [
+        Spot(entity=int(entity), first=int(first), last=int(first) + 9, fit=0.0, rarity=1.0, phones=5)
+        for entity, first in zip(random.integers(0, 4, 30), random.integers(0, len(log_probs) - 9, 30), strict=True)
+    ]
+    arrays = Spots.of(spots)
+    places = find_places(hypothesis, arrays, forms_of(arrays, pronounced, graphs), log_probs, graphs, DECODER.blank)
+    parts = stretches(hypothesis, len(log_probs), longest)
+    assert (len(parts) > 1) == (longest < 500)
+    for n, spot in enumerate(spots):
+        part = next(one for one in parts if one.begin <= (spot.first + spot.last) // 2 < one.end)
+        words = [word.text for word in hypothesis.words[part.first : part.last]]
+        frames = _core.Frames(np.ascontiguousarray(log_probs[part.begin : part.end]), DECODER.blank)
+        trellis = _core.Exchange(frames, graphs.text(" ".join(words), first=part.first == 0) or [])
+        edges = [near_in(hypothesis, part, at) for at in (spot.first, spot.last + 1)]
+        begin = max(0, spot.first - MARGIN - part.begin)
+        end = min(part.end - part.begin, spot.last + 1 + MARGIN - part.begin)
+        tried = [
+            (trellis.exchanged([(i, j, graphs.text(form, first=part.first + i == 0) or [], begin, end)])[0], f, i, j)
+            for i in edges[0] for j in edges[1] if i <= j
+            for f, form in enumerate(pronounced.texts[spot.entity])
+        ]  # fmt: skip
+        best = max(tried, key=lambda one: one[0], default=(-np.inf, -1, 0, 0))
+        if best[0] == -np.inf:
+            assert places.form[n] == -1
+            continue
+        assert places.gain[n] == best[0] - trellis.score
+        assert (places.form[n], places.first[n] - part.first, places.last[n] - part.first) == best[1:]
+
+
+def near_in(hypothesis: Hypothesis, part: Stretch, frame: int) -> list[int]:
+    return near(replace(hypothesis, words=hypothesis.words[part.first : part.last]), frame)
+
+
+def test_what_passes_are_the_claims_that_pass() -> None:
+    log_probs, phones = letters("call heely now see zurik", 0.6), sounds("call healey now see zurich")
+    best = DECODER.decode(log_probs)[0]
+    names: list[str | Entity] = ["Healey", "Haley", "Zurich", "Zoo", "Manhattan", "Call", "Callie"]
+    passed = 0
+    for threshold in (-20.0, 0.0, 4.0, 8.0, 12.0, 40.0):
+        for written in (None, DECODER.decode(log_probs, ["Heely"])[0]):
+            lookup = Lookup(DECODER.spelling, options=replace(SOFT, threshold=threshold, written=3.0))
+            pronounced = lookup.compile(EntityList(names))
+            read = best, best, log_probs, phones, pronounced
+            claims = lookup.claims(*read, biased=written)
+            more = lookup.claims(*read, {0, 5}, biased=written)
+            every = {one.spot: one for one in [*claims, *more]}
+            expected = sorted((one for one in every.values() if one.gain >= 0), key=lambda one: repr(one.spot))
+            found = lookup.passing(*read, [None, {0, 5}], biased=written)
+            assert sorted(found, key=lambda one: repr(one.spot)) == expected
+            assert lookup.passing(*read, [], biased=written) == []
+            passed += len(found)
+    assert passed > 10
 
 
 def test_listed_phrases_that_are_there_are_marked() -> None:
@@ -167,6 +237,19 @@ def test_listed_phrases_that_are_there_are_marked() -> None:
     ]  # fmt: skip
     plain = said("nothing of it", [9.0, 18.0, 27.0])
     assert marked(plain, pronounced) is plain
+    begun = said("new nothing of it", [9.0, 18.0, 27.0, 36.0])  # "new" is only the beginning of one
+    assert marked(begun, pronounced) is begun
+
+
+def test_hypotheses_that_nobody_has_looked_at_are_marked_when_somebody_does() -> None:
+    pronounced = Lookup(DECODER.spelling, options=SOFT).compile(EntityList(["see zurich", "now"]))
+    log_probs = letters("call now see zurich")
+    looked, fresh = (DECODER.decode(log_probs)[0] for _ in range(2))
+    assert looked.words
+    one, other = marked(looked, pronounced), marked(fresh, pronounced)
+    assert "words" in vars(one) and "words" not in vars(other)
+    assert one == other and [word.entity for word in other.words] == [None, 1, 0, 0]
+    assert fresh == looked and fresh.words[1].entity is None
 
 
 def test_other_pronunciations_are_found_too() -> None:

@@ -13,7 +13,7 @@ from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
 from asrbias.hypothesis import Hypothesis
 from asrbias.phones import PHONES
-from asrbias.rescoring import RescoreOptions, RescoringError, rescore
+from asrbias.rescoring import RescoreOptions, RescoringError, rescore, rescore_nbest
 from asrbias.wordgraphs import PhoneGraphs
 from tests.ctc_reference import total
 from tests.toy_sounds import LABELS, letters, sounds
@@ -95,6 +95,28 @@ def test_the_users_pronunciation_is_that_of_the_entitys_words() -> None:
     assert own.phonetic == pytest.approx(total(SAID, labels("K", "AE", "T")), abs=1e-4)
     (usual,) = rescore(nbest, SAID, PLAIN, pronounce=pronounce)
     assert usual.phonetic == pytest.approx(total(SAID, labels("K", "AE", "D")), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [PLAIN, RescoreOptions(weight=0.5, temperature=0.7, list_weight=0.3), RescoreOptions(weight=0.0),
+     RescoreOptions(weight=0.0, list_weight=0.5), RescoreOptions(per_frame=True)],
+)  # fmt: skip
+@pytest.mark.parametrize("entities", [None, ["cad", "bad"], [Entity("cad", pronunciation=("K AE T",))]])
+def test_an_nbest_is_rescored_as_its_hypotheses_are(options: RescoreOptions, entities: list[str | Entity]) -> None:
+    listed = EntityList(entities) if entities is not None else None
+    decoder, graphs = Decoder(LABELS, options=DecodeOptions(nbest=30)), PhoneGraphs()
+    log_probs, said = letters("call bad cad", 0.4), sounds("call bad cat", 0.8)
+    (found,) = decoder.search_batch([log_probs], [listed], 1)
+    made = rescore_nbest(found, said, options, graphs=graphs, entities=listed)
+    assert made == rescore(decoder.decode(log_probs, listed), said, options, graphs=graphs, entities=listed)
+    assert len(made) == 30 == len({one.tokens for one in made})
+
+
+def test_of_equal_scores_the_text_that_comes_first_is_the_first() -> None:
+    nbest = [hypothesis("cat", -1.0), hypothesis("cad", -1.0), hypothesis("hm", -2.0)]
+    ranked = rescore(nbest, SAID, RescoreOptions(weight=0.0), pronounce=pronounce)
+    assert [one.text for one in ranked] == ["cad", "cat", "hm"]
 
 
 def test_per_frame_scores_do_not_depend_on_the_silence() -> None:

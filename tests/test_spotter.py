@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from asrbias import _core
 from asrbias.entities import Entity, EntityList
-from asrbias.pronunciations import PronouncedList, Spot
+from asrbias.pronunciations import PronouncedList, Spot, Spots
 from asrbias.wordgraphs import PhoneGraphs
 from tests.ctc_reference import best
 from tests.toy_sounds import WIDE, sounds
@@ -22,6 +22,11 @@ sequences = st.lists(
     st.lists(st.integers(1, SIZE - 1), min_size=1, max_size=3).map(tuple), min_size=1, max_size=5, unique=True
 )
 WHOLE = {"cost": 1000.0, "slack": 1000.0, "keep": 100}
+
+
+def rows_of(spotted: tuple[np.ndarray, ...]) -> list[tuple[float, ...]]:
+    """(row, first, last, nats) of each spot."""
+    return list(zip(*(column.tolist() for column in spotted), strict=True))
 
 
 def tree(rows: list[tuple[int, ...]], rewards: list[float]) -> _core.LabelTree:
@@ -50,7 +55,7 @@ def test_the_best_place_is_that_of_trying_all(seed: int, frames: int, rows: list
         for b in range(a, frames)
     ]
     worth = max(one[0] for one in everywhere)
-    found = tree(rows, rewards).spot(log_probs, 0, **WHOLE)  # type: ignore[arg-type]
+    found = rows_of(tree(rows, rewards).spot(log_probs, 0, **WHOLE))  # type: ignore[arg-type]
     if worth == -math.inf:
         assert found == []
         return
@@ -64,11 +69,11 @@ def test_the_best_place_is_that_of_trying_all(seed: int, frames: int, rows: list
 def test_what_fits_too_badly_is_not_found() -> None:
     log_probs = np.log(np.array([[0.1, 0.8, 0.1], [0.1, 0.1, 0.8]], np.float32))
     short = math.log(0.1 / 0.8)  # of the label that is not there
-    assert len(tree([(1, 2)], [0.0]).spot(log_probs, 0, 0.0, 0.1, 9)) == 1
+    assert len(rows_of(tree([(1, 2)], [0.0]).spot(log_probs, 0, 0.0, 0.1, 9))) == 1
     wrong = tree([(2, 1)], [0.0])
-    assert wrong.spot(log_probs, 0, -short - 0.1, 0.0, 9) == []
-    assert [spot[:3] for spot in wrong.spot(log_probs, 0, -short + 0.1, 0.0, 9)] == [(0, 0, 1)]
-    assert wrong.spot(log_probs, 0, 9.0, 0.0, 0) == []
+    assert rows_of(wrong.spot(log_probs, 0, -short - 0.1, 0.0, 9)) == []
+    assert [spot[:3] for spot in rows_of(wrong.spot(log_probs, 0, -short + 0.1, 0.0, 9))] == [(0, 0, 1)]
+    assert rows_of(wrong.spot(log_probs, 0, 9.0, 0.0, 0)) == []
 
 
 def test_bad_values() -> None:
@@ -87,7 +92,7 @@ def compiled(entities: EntityList, variants: int = 0) -> PronouncedList:
 
 
 def spots(pronounced: PronouncedList, text: str) -> list[Spot]:
-    return pronounced.spot(sounds(text), cost=1.0, slack=1.0, keep=10)
+    return list(pronounced.spot(sounds(text), cost=1.0, slack=1.0, keep=10))
 
 
 def test_listed_entities_are_found_where_they_are_said() -> None:
@@ -99,7 +104,20 @@ def test_listed_entities_are_found_where_they_are_said() -> None:
     assert spots(pronounced, "call him now") == []
     only = pronounced.spot(sounds("manhattan zurich"), cost=1.0, slack=1.0, keep=10, only=[0])
     assert [one.entity for one in only] == [0]
-    assert pronounced.spot(sounds("zurich"), cost=1.0, slack=1.0, keep=10, only=[]) == []
+    assert not len(pronounced.spot(sounds("zurich"), cost=1.0, slack=1.0, keep=10, only=[]))
+
+
+def test_spots_in_arrays_are_the_spots() -> None:
+    some = [
+        Spot(entity=n % 3, first=n, last=n + 4, fit=-n / 7, rarity=n / 3, phones=n + 1) for n in (5, 2, 9, 2)
+    ]
+    arrays = Spots.of(some)
+    assert list(arrays) == some and len(arrays) == 4 and list(Spots.of([])) == []
+    assert [type(value) for value in vars(arrays[0]).values()] == [int, int, int, float, float, int]
+    assert list(arrays.chosen(np.array([True, False, True, False]))) == [some[0], some[2]]
+    other = Spot(entity=7, first=0, last=1, fit=0.0, rarity=0.0, phones=1)
+    assert list(arrays.joined(Spots.of([some[2], other]))) == [*some, other]
+    assert list(arrays.joined(Spots.of(some[:1]))) == some == list(arrays.joined(Spots.of([])))
 
 
 def test_what_the_user_says_about_pronunciation() -> None:

@@ -110,7 +110,7 @@ class Search:
         return [
             [
                 self._found(found.tokens(number), found.frames(number), acoustic, matrix, start)
-                for number, (acoustic, _, _) in enumerate(found.scores)
+                for number, acoustic in enumerate(found.scores[0])
             ]
             for matrix, found in zip(kept, results, strict=True)
         ]
