@@ -55,16 +55,16 @@ class EvidenceError(ValueError):
 class EvidenceOptions:
     """Weights tuned on speech/dev by `asrbias tune` (docs/tuning.md). Raises EvidenceError for a value out of range."""
 
-    threshold: float = 3.4  # nats, for a list of one
-    growth: float = 1.39  # nats per e-fold of the list's size
+    threshold: float = 0.13  # nats, for a list of one
+    growth: float = 1.245  # nats per e-fold of the list's size
     phone_weight: float = 1.0
-    rarity_weight: float = 0.44
-    pace_weight: float = 1.94  # nats
+    rarity_weight: float = 0.414
+    pace_weight: float = 2.5  # nats
     pace: float = PACE  # frames a phone that are usual, by the model's own frames
-    letter_weight: float = 0.325  # nats a letter
-    subword_weight: float = 0.054
-    context_weight: float = 0.266
-    heard: float = 6.9  # nats
+    letter_weight: float = 0.286  # nats a letter
+    subword_weight: float = 0.232
+    context_weight: float = 0.324
+    heard: float = 3.7  # nats
     written: float = 0.0  # nats
     attended_weight: float = 0.0  # of the adapter's attention; 0: none is asked
     temperature: float = 0.5  # exponent of both posteriors before they are normalised again

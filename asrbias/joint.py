@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from asrbias.lm import LanguageModel
 
 Result = TypeVar("Result")
-DIAL = 6.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold of the evidence from 1 to 2
+DIAL = 4.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold of the evidence from 1 to 2
 KEPT_LISTS = 32  # lists whose phrases with variants are kept
 Entities = EntityList | Iterable[str | Entity] | None
 

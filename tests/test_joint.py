@@ -74,8 +74,8 @@ def test_the_dial_turns_the_evidence_too() -> None:
         options = JointOptions(decode=DecodeOptions(bonus=0.0, unigram=0.0, bias=bias), lookup=soft)
         return JointDecoder(LABELS, options=options).decode(HEARD, SAID, LIST)[0].text
 
-    assert [text(bias, 4.0) for bias in (0.0, 1.0)] == ["call heely now", "call healey now"]
-    assert [text(bias, 9.0) for bias in (1.0, 2.0)] == ["call heely now", "call healey now"]
+    assert [text(bias, 2.0) for bias in (0.0, 1.0)] == ["call heely now", "call healey now"]
+    assert [text(bias, 6.0) for bias in (1.0, 2.0)] == ["call heely now", "call healey now"]
 
 
 def test_above_1_the_search_keeps_its_guard_where_evidence_is_weighed() -> None:
