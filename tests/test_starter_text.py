@@ -48,10 +48,10 @@ def test_without_stepping_back_triples_are_kept() -> None:
 
 
 def command(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> None:
-    import bottleneck
+    import phone_bottleneck
 
-    monkeypatch.setattr(sys, "argv", ["bottleneck.py", *map(str, arguments)])
-    bottleneck.main()
+    monkeypatch.setattr(sys, "argv", ["phone_bottleneck.py", *map(str, arguments)])
+    phone_bottleneck.main()
 
 
 def test_a_model_with_a_bottleneck_hears_as_the_plain_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

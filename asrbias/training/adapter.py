@@ -43,7 +43,7 @@ class AdapterTrainer(AdapterRun):
         if not model.encoder.config.bottleneck:
             raise ValueError(
                 "The model has no bottleneck, and so its upper layers cannot learn from text; train an adapter on a "
-                "model with one (recipes/starter/bottleneck.py)."
+                "model with one (recipes/starter/phone_bottleneck.py)."
             )
         device, console = torch.device(options.device), Console(quiet=quiet)
         self.model, self.dev = model.to(device).eval().requires_grad_(False), dev

@@ -52,7 +52,10 @@ class Learning:
         once(self.work / "sentences.txt.gz", self._sentences)
         start = self.work / "start"
         shape = flags(self.config.options("bottleneck"))
-        once(start / "config.json", lambda: script("starter/bottleneck.py", self.work / "base", *shape, "-o", start))
+        once(
+            start / "config.json",
+            lambda: script("starter/phone_bottleneck.py", self.work / "base", *shape, "-o", start),
+        )
         self._train("spelling", "--init", start, *self._written("base"))
         model = self.work / "model"
         once(model / "config.json", lambda: script("starter/ship.py", self.work / "spelling", "--output", model))

@@ -108,7 +108,7 @@ heard=() ; for part in commonvoice-en=1 speechocean762=1 robotutor=0.3 african-s
 bank() { [ -e "$work/$2.npz" ] || python "$here/phone_bank.py" "$1" "${heard[@]}" --dev "$work/real/dev.jsonl" --seed "$3" -o "$work/$2.npz"; }
 written=(--sentences "$text" --text-seconds 150 --optimizer muon --dropout 0.1 --layer-drop 0.1)
 bank "$second" bank1 11
-[ -e "$work/s13/config.json" ] || python "$here/bottleneck.py" "$second" -o "$work/s13"
+[ -e "$work/s13/config.json" ] || python "$here/phone_bottleneck.py" "$second" -o "$work/s13"
 [ -e "$work/s14/done" ] || { $train --data "$work/real/train-commonvoice-en.jsonl" --init "$work/s13" --output "$work/s14" --seed 14 \
     "${written[@]}" --phone-bank "$work/bank1.npz" --text-share 1 --rate 1e-3 --warmup 100 --decay 0 --steps 20000 --stop-at 2000 \
     --average 0.998; touch "$work/s14/done"; }
@@ -122,7 +122,7 @@ real+=(--data "$work/mixed/mixed-*.jsonl=0.3" --data "$work/espeak/*.jsonl=0.12"
 
 # 4i: both at once, on two ways from the same start; every bank is learnt by heart in time, so the later stages have three
 bank "$work/s15" bank2 5
-[ -e "$work/s16/config.json" ] || python "$here/bottleneck.py" "$work/s15" --upper "$work/s14" -o "$work/s16"
+[ -e "$work/s16/config.json" ] || python "$here/phone_bottleneck.py" "$work/s15" --upper "$work/s14" -o "$work/s16"
 both() { [ -e "$work/$1/done" ] || { $train "${real[@]}" "${strong[@]}" "${written[@]}" --output "$work/$1" --init "$work/$2" --seed "$3" \
     --text-share "$4" --phone-bank "$work/$5.npz" --average "$6" --phone 1 --apart --warp 0.12 "${@:7}"; touch "$work/$1/done"; }; }
 high=(--rate 8e-4 --warmup 50)

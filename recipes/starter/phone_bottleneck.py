@@ -1,7 +1,7 @@
 """A model with a bottleneck of phones (asrbias/encoder.py) from earlier models.
 
-    python recipes/starter/bottleneck.py PLAIN --phone-layer 8 --phone-middle 4 6 -o NEW   # of a model without
-    python recipes/starter/bottleneck.py LOWER --upper UPPER -o NEW     # ears of one, spelling of the other
+    python recipes/starter/phone_bottleneck.py PLAIN --phone-layer 8 --phone-middle 4 6 -o NEW   # of a model without
+    python recipes/starter/phone_bottleneck.py LOWER --upper UPPER -o NEW     # ears of one, spelling of the other
 
 Of a plain model the new one takes the layers up to --phone-layer as they are and, above them, once more those above
 its phone head; the bottleneck itself starts at random.
