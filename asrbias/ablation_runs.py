@@ -89,11 +89,11 @@ class Corpus:
     def own(self, line: ManifestLine) -> tuple[str, ...]:
         return tuple(line.fields.get("entities", ()))
 
-    def lists(self, condition: Condition) -> Iterator[EntityList]:
-        """The list of each line; distractors alone are one object."""
+    def lists(self, condition: Condition, only: Sequence[int] | None = None) -> Iterator[EntityList]:
+        """The list of each line, or of those in these places; distractors alone are one object."""
         others = [Entity(phrase) for phrase in self.distractors[: condition.count]]
         alone = EntityList(others)
-        for line in self.lines:
+        for line in self.lines if only is None else (self.lines[place] for place in only):
             yield EntityList([*self.own(line), *others]) if condition.own else alone
 
     @property

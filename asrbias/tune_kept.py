@@ -12,7 +12,7 @@ from asrbias.ablation_runs import BLOCK
 
 Made = TypeVar("Made")
 KEPT = 4_000  # utterances for which something is kept, of each step
-KEPT_LISTS = 2_000  # compiled lists: a megabyte each, of 1,000 phrases
+KEPT_LISTS = 4_000  # compiled lists: a megabyte each, of 1,000 phrases; one for all utterances where it is the same
 
 
 class Kept:

@@ -134,12 +134,10 @@ class Searches:
         """The lists, compiled."""
 
         def make(some: list[int]) -> Iterator[Listed]:
-            search, asked = self._searching(o), set(some)
+            search = self._searching(o)
             lookup = self._lookup(o) if o.lookup is not None or o.verify is not None else None
             last: Listed | None = None
-            for n, listed in enumerate(case.corpus.lists(case.condition)):
-                if n not in asked:
-                    continue
+            for listed in case.corpus.lists(case.condition, some):
                 if last is None or last.entities is not listed:  # distractors alone are one object
                     last = Listed(listed, search.compile(listed), lookup.compile(listed) if lookup else None)
                 yield last
