@@ -57,6 +57,7 @@ class EvidenceOptions:
 
     threshold: float = 0.13  # nats, for a list of one
     growth: float = 1.245  # nats per e-fold of the list's size
+    dial: float = 4.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold from 1 to 2
     phone_weight: float = 1.0
     rarity_weight: float = 0.414
     pace_weight: float = 2.5  # nats

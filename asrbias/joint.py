@@ -56,7 +56,6 @@ if TYPE_CHECKING:
     from asrbias.lm import LanguageModel
 
 Result = TypeVar("Result")
-DIAL = 4.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold of the evidence from 1 to 2
 KEPT_LISTS = 32  # lists whose phrases with variants are kept
 Entities = EntityList | Iterable[str | Entity] | None
 
@@ -99,7 +98,7 @@ class JointDecoder:
             return None
         rule, options = (EXACT, None) if isinstance(wanted, str) else ("soft", wanted)
         if options is not None:
-            options = replace(options, threshold=options.threshold + DIAL * (1.0 - o.decode.bias))
+            options = replace(options, threshold=options.threshold + options.dial * (1.0 - o.decode.bias))
         return Lookup(
             search.spelling, blank=search.blank, phones=phones, rule=rule, options=options, variants=o.variants
         )

@@ -18,7 +18,6 @@ from asrbias.ablate_command import decoders, encode
 from asrbias.ablation_runs import Corpus
 from asrbias.decode_options import DecodeOptions
 from asrbias.foreign_options import GUARDED, spelled_evidence
-from asrbias.joint import DIAL
 from asrbias.joint_options import JointOptions
 from asrbias.lm import LanguageModel
 from asrbias.loading import STARTER, load
@@ -39,7 +38,7 @@ def settings(frame: float) -> dict[str, JointOptions]:
         "guarded search": JointOptions(decode=GUARDED),
     }
     for bias in BIASES:
-        eased = replace(weights, threshold=weights.threshold - DIAL * (bias - 1.0))
+        eased = replace(weights, threshold=weights.threshold - weights.dial * (bias - 1.0))
         made[f"and lookup of what is spelled, bias {bias:g}"] = JointOptions(decode=GUARDED, lookup=eased)
     return made
 
