@@ -209,11 +209,11 @@ def not_in(text: Path, own: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     return [tuple(p for p in phrases if not set(normalise(p).split()) & known) for phrases in own]
 
 
-def adapting(model: str | Path) -> Recognizer:
-    """The model with its adapter as it is used, without a language model."""
+def adapting(model: str | Path, options: AdapterOptions | None = None) -> Recognizer:
+    """The model with its adapter, with these options or as it is used, without a language model."""
     tuned = own_decode_options(find_model(model)) or JointOptions()
-    options = JointOptions(decode=tuned.decode, adapter=tuned.adapter or AdapterOptions())
-    return load(model, lm=None, decode=options)
+    joint = JointOptions(decode=tuned.decode, adapter=options or tuned.adapter or AdapterOptions())
+    return load(model, lm=None, decode=joint)
 
 
 def read(arguments: argparse.Namespace) -> tuple[Speech, Corpus]:
