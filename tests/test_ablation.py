@@ -342,7 +342,7 @@ def test_command_on_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     manifest.write_text("".join(json.dumps(line) + "\n" for line in lines))
     names.write_text("Heidelberg\nBratislava\nAntwerp\n")
     alone = tmp_path / "alone.json"
-    alone.write_text(json.dumps({"phrase bonus": {"bonus": 2.5}}))
+    alone.write_text(json.dumps({"phrase bonus": {"bonus": 4.0}}))
     given = [
         "ablate",
         str(manifest),
@@ -357,7 +357,7 @@ def test_command_on_the_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert main([*given, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
     own = {row["setting"]: row for row in content["tables"][0]["rows"]}
-    assert own["phrase bonus alone"]["options"]["decode"]["bonus"] == 2.5
+    assert own["phrase bonus alone"]["options"]["decode"]["bonus"] == 4.0
     assert own["phrase bonus alone"]["rates"]["f1"]["value"] > own["none"]["rates"]["f1"]["value"]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         "hypotheses", "ablation.json", "ablation.md", "ablation.html", "ablation.svg"
