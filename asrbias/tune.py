@@ -164,7 +164,7 @@ class Tuner:
         def make() -> Trial:
             weights = evidence(o)
             assert weights is not None
-            fitted = fit(self._evidences(o, self.steps.all[::SCREENED]), weights)
+            fitted = fit(self._evidences(o, self.steps.all[::SCREENED]), weights, anew=self.o.anew)
             return Trial(stage=stage, changed="", options=o, value=fitted.nats if fitted is not None else 0.0)
 
         return self._shown(self._try("evidence", stage, o, before, make))
@@ -275,7 +275,7 @@ class Tuner:
         start = evidence(o)
         if start is None:
             return o, self.figures(o)
-        fitted = fit(self._evidences(o), start)
+        fitted = fit(self._evidences(o), start, anew=self.o.anew)
         return self._threshold(o, fitted.weights if fitted is not None else start)
 
     def _threshold(
@@ -335,7 +335,7 @@ class Tuner:
         for fold in sorted(set(self.folds.tolist())):
             inside = [n for n in self.steps.all if self.folds[n] == fold]
             others = [n for n in self.steps.all if self.folds[n] != fold]
-            fitted = fit(without(found, fold), start)
+            fitted = fit(without(found, fold), start, anew=self.o.anew)
             chosen, _ = self._threshold(o, fitted.weights if fitted is not None else start, others)
             for case in cases:
                 texts[case] |= zip(inside, self.steps.texts(chosen, case, inside), strict=True)

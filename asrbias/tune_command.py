@@ -68,6 +68,7 @@ def _add_system(parser: argparse.ArgumentParser) -> None:
     system.add_argument("--off", nargs="+", default=[], metavar="TECHNIQUE", help="leave these out (docs/ablation.md)")
     system.add_argument("--device", default="cpu", metavar="cpu|cuda", help="for encoding (default: %(default)s)")
     system.add_argument("--threads", type=int, metavar="N", help="for decoding (default: one a core)")
+    system.add_argument("--anew", action="store_true", help="fit evidence anew: its weights are of this very speech")
     spent = parser.add_argument_group("what is spent and what is made")
     spent.add_argument("--budget", type=float, metavar="MINUTES", help="after which the best so far is taken")
     spent.add_argument("--trials", type=int, metavar="N", help="at most, those of an interrupted run counted")
@@ -81,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     o = TuneOptions(
         sizes=tuple(dict.fromkeys(arguments.sizes)), alone=arguments.alone, lists=arguments.lists,
-        false_hits=arguments.false_hits, harm=arguments.harm, budget=arguments.budget, trials=arguments.trials,
+        false_hits=arguments.false_hits, harm=arguments.harm, anew=arguments.anew, budget=arguments.budget,
+        trials=arguments.trials,
     )  # fmt: skip
     corpus = read_corpus(arguments.manifest, arguments.distractors, o)
     check = read_corpus(arguments.check, arguments.distractors, o, fewest=1) if arguments.check else None

@@ -99,23 +99,25 @@ def gather(rows: Sequence[tuple[Weighed, Sequence[bool], int]]) -> Evidences:
     return Evidences(np.hstack([made, tail]), right, fold)
 
 
-def fit(found: Evidences, start: EvidenceOptions) -> Fitted | None:
+def fit(found: Evidences, start: EvidenceOptions, *, anew: bool = False) -> Fitted | None:
     """Weights in place of those of `start`; None where there are too few right claims for it.
 
     Where those of `start` say more of other speakers than what is fitted, as of little speech they do, they stay, with
-    another threshold.
+    another threshold; not so with `anew`, which is for weights that were fitted to the same speech.
     """
     if found.right.sum() < FEWEST or len(np.unique(found.fold)) < 2:
         return None
     as_it_was = _summed(found, start)
     nats, nats_before = held_out_nats(found), held_out_nats(as_it_was)
     every = np.ones(len(found.right), bool)
-    if nats_before < nats:
+    if nats_before < nats and not anew:
         slope, offset = _regressed(as_it_was, every)[[0, -1]]
         weights = replace(start, threshold=round(float(-offset / slope), 3) if slope > 0 else start.threshold)
     else:
         weights = _options(found, every, start)
-    return Fitted(weights=weights, nats=min(nats, nats_before), claims=len(every), right=int(found.right.sum()))
+    return Fitted(
+        weights=weights, nats=nats if anew else min(nats, nats_before), claims=len(every), right=int(found.right.sum())
+    )
 
 
 def held_out_nats(found: Evidences) -> float:

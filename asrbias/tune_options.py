@@ -58,6 +58,7 @@ class TuneOptions:
     false_hits: float = 1.0  # in 1,000 words, more than there are without a list
     harm: float = 0.3  # points of WER that such lists may add
     folds: int = 5  # parts, by speaker, of which evidence is fitted to all but one
+    anew: bool = False  # the evidence's weights are fitted whatever those there say: they are of the same speech
     budget: float | None = None  # minutes, after which nothing new is tried
     trials: int | None = None  # tried at most, those of an earlier run counted
 

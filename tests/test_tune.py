@@ -27,6 +27,8 @@ from asrbias.rescoring import RescoreOptions
 from asrbias.techniques import Setup
 from asrbias.tokens import Vocabulary
 from asrbias.tune import Tuned, Tuner, neighbour
+from asrbias.tune_evidence import NAMES as WEIGHTS
+from asrbias.tune_evidence import Evidences, fit
 from asrbias.tune_options import TuneError, TuneOptions, changes, evidence, first_options, paths
 from asrbias.tune_steps import Case, Steps
 from asrbias.tune_trials import Bounds, Figures, Own, Trial, TrialLog
@@ -264,6 +266,20 @@ def test_evidence_is_fitted_and_its_threshold_found(tmp_path: Path) -> None:
     assert weights is not None and weights.threshold < 60.0 and weights.phone_weight == 1.0
     held_out = tuner.held_out(found.best.options)
     assert held_out is not None and held_out.f1 == 100.0
+
+
+def test_weights_that_are_there_compete_but_for_anew() -> None:
+    random = np.random.default_rng(0)
+    start = EvidenceOptions(attended_weight=1.0, written=2.0)
+    weights = np.array([getattr(start, name) for name in WEIGHTS])
+    rows = random.normal(size=(60, len(WEIGHTS)))
+    right = (rows @ weights + random.logistic(size=60) > 0).astype(float)  # they are the true ones
+    ends = np.stack([np.full(60, -np.log(10.0)), np.ones(60)], axis=1)
+    found = Evidences(np.hstack([rows, ends]), right, np.arange(60) % 4)
+    kept, fitted = fit(found, start), fit(found, start, anew=True)
+    assert kept is not None and fitted is not None and kept.nats < fitted.nats
+    assert replace(kept.weights, threshold=start.threshold) == start
+    assert replace(fitted.weights, threshold=start.threshold) != start
 
 
 # --- the command ---
