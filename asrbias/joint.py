@@ -7,7 +7,6 @@
 Dingliwal et al. 2022 (arXiv 2210.09510): each technique alone and all of them. In this order:
 1. the beam search (decoder.py), with the list's bonuses, and with the list's other spellings where `variants` are on;
 2. `verify`: what its n-best hold of the list is a proposal only; the n-best are then those without a list;
-   search is done again with those alone that passed, or without a list (verification.py);
 3. `rescore`: the n-best ranked again by how their words sound (rescoring.py);
 4. `lookup`: entities are put into the best of them where their sounds are (lookup.py).
 

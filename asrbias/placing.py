@@ -1,6 +1,6 @@
 """Where in a hypothesis entities would stand: for which of its words, and in which of their matching forms.
 
-    places = find_places(hypothesis, spots, forms_of(spots, pronounced, graphs), frames, blank, graphs)
+    places = find_places(hypothesis, spots, forms_of(spots, pronounced, graphs), log_probs, graphs, blank)
     places.gain[2], places.first[2], places.last[2]       # of the third spot
 
 The edges of a spot are looked for among the word boundaries near them; every way is scored in native code
