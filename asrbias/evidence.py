@@ -4,6 +4,7 @@
              + rarity_weight * rarity      -log of its phones' shares: what chance does not make
              - pace_weight * (log(frames a phone / pace))^2    said neither too fast nor too slowly; HASTE at most
              + letter_weight * letters * weight    what being listed is worth, as the beam search's bonus
+             - rival_weight * rival        how well a frequent word would fit there instead (rivals.py)
              + subword_weight * (S(with it) - S(as it is))    log probability of both texts over every segmentation and
                                            every alignment (tempered), the text being the best without language model;
                                            LEAST at least
@@ -32,8 +33,10 @@ import numpy.typing as npt
 from asrbias.adapting import LEAST as SHARE
 from asrbias.adapting import Adapted
 from asrbias.hypothesis import Hypothesis
+from asrbias.phones import PHONES
 from asrbias.placing import Places, find_places, forms_of
 from asrbias.pronunciations import PronouncedList, Spot, Spots
+from asrbias.rivals import NONE, rivals_of
 from asrbias.wordgraphs import SubwordGraphs, tempered
 
 Floats = npt.NDArray[np.float64]
@@ -63,6 +66,7 @@ class EvidenceOptions:
     pace_weight: float = 2.5  # nats
     pace: float = PACE  # frames a phone that are usual, by the model's own frames
     letter_weight: float = 0.286  # nats a letter
+    rival_weight: float = 0.0  # of the best frequent word in the same place; 0: none is looked for
     subword_weight: float = 0.232
     context_weight: float = 0.324
     heard: float = 3.7  # nats
@@ -92,6 +96,7 @@ class Claim:
 
     spot: Spot
     letters: float  # of its longest matching form, times its weight
+    rival: float  # nats: the best frequent word in its place (rivals.py)
     subwords: float  # nats, against the text without language model
     context: float  # nats, against the text with it
     heard: bool  # whether that text has it there
@@ -101,10 +106,16 @@ class Claim:
 
 
 class Evidence:
-    """Weighs the places that a list's sounds have in an utterance."""
+    """Weighs the places that a list's sounds have in an utterance.
 
-    def __init__(self, graphs: SubwordGraphs, blank: int, options: EvidenceOptions) -> None:
-        self._graphs, self._blank, self._options = graphs, blank, options
+    Args:
+        phones: the phone head's labels after its blank, which is 0.
+    """
+
+    def __init__(
+        self, graphs: SubwordGraphs, blank: int, options: EvidenceOptions, phones: Sequence[str] = PHONES
+    ) -> None:
+        self._graphs, self._blank, self._options, self._phones = graphs, blank, options, tuple(phones)
 
     def claims(
         self,
@@ -126,7 +137,7 @@ class Evidence:
             adapted: what an adapter made of the utterance and the list, if there is one.
             biased: the best text of a search that was told of the list.
         """
-        found = self._spots(phone_log_probs, pronounced, [proposed])
+        found = self._spots(phone_log_probs, pronounced, [proposed], told=True)
         return self._weighed(plain, unbiased, log_probs, *found, pronounced, adapted, biased, passing=False)
 
     def passing(
@@ -149,8 +160,13 @@ class Evidence:
         phone_log_probs: npt.NDArray[np.float32],
         pronounced: PronouncedList,
         searches: Iterable[Collection[int] | None],
-    ) -> tuple[Spots, Floats]:
-        """Where entities may have been said and could pass, and what their sounds say."""
+        told: bool = False,
+    ) -> tuple[Spots, Floats, Floats]:
+        """Where entities may have been said and could pass, what their sounds say, and their rivals.
+
+        Args:
+            told: whether rivals are looked for whatever they weigh.
+        """
         o = self._options
         sounds = tempered(phone_log_probs, o.temperature, name="phone_log_probs")
         found = Spots.of([])
@@ -160,8 +176,14 @@ class Evidence:
             found = found.joined(some) if len(found) else some
         least = self.threshold(pronounced) - o.heard - o.written - HOPE - o.attended_weight * MOST_ATTENDED
         by_sound = self._by_sound(found, pronounced)
+        could = by_sound - o.rival_weight * NONE >= least
+        found, by_sound = found.chosen(could), by_sound[could]
+        if not told and not o.rival_weight:
+            return found, by_sound, np.full(len(found), NONE)
+        rival = rivals_of(self._phones).against(sounds, found, pronounced.texts)
+        by_sound = by_sound - o.rival_weight * rival
         could = by_sound >= least
-        return found.chosen(could), by_sound[could]
+        return found.chosen(could), by_sound[could], rival[could]
 
     def _weighed(
         self,
@@ -170,6 +192,7 @@ class Evidence:
         log_probs: npt.NDArray[np.float32],
         spots: Spots,
         by_sound: Floats,
+        rivals: Floats,
         pronounced: PronouncedList,
         adapted: Adapted | None,
         biased: Hypothesis | None,
@@ -186,7 +209,7 @@ class Evidence:
             most = self._most(spots, by_sound, places, contexts, adapted, biased)
             there &= most >= self.threshold(pronounced) - ROUNDING
         claims = (
-            self._claim(n, spots[n], places, contexts, unbiased, pronounced, adapted, biased)
+            self._claim(n, spots[n], float(rivals[n]), places, contexts, unbiased, pronounced, adapted, biased)
             for n in np.flatnonzero(there).tolist()
         )
         return [claim for claim in claims if not passing or claim.gain >= 0]
@@ -228,6 +251,7 @@ class Evidence:
         self,
         number: int,
         spot: Spot,
+        rival: float,
         places: Places,
         contexts: Places,
         unbiased: Hypothesis,
@@ -246,6 +270,7 @@ class Evidence:
             + o.rarity_weight * spot.rarity
             - o.pace_weight * haste(spot, o.pace)
             + o.letter_weight * pronounced.letters[spot.entity]
+            - o.rival_weight * rival
             + o.subword_weight * max(LEAST, subwords)
             + o.context_weight * max(LEAST, context)
             + (o.heard if heard else 0.0)
@@ -255,6 +280,7 @@ class Evidence:
         return Claim(
             spot=spot,
             letters=pronounced.letters[spot.entity],
+            rival=rival,
             subwords=subwords,
             context=context,
             heard=heard,

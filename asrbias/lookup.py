@@ -78,7 +78,7 @@ class Lookup:
         self.phones = PhoneGraphs(phones)
         self.subwords = SubwordGraphs(spelling)
         self._size = len(phones) + 1
-        self._evidence = Evidence(self.subwords, blank, self.options)
+        self._evidence = Evidence(self.subwords, blank, self.options, phones)
         self._kept: OrderedDict[tuple[str, EntityList], PronouncedList] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -127,7 +127,7 @@ class Lookup:
                 return hypothesis
             with _named():
                 return self._exchanged(hypothesis, self._exact(hypothesis, sounds, pronounced), subwords)
-        claims = self.claims(plain or hypothesis, hypothesis, log_probs, phone_log_probs, pronounced)
+        claims = self.passing(plain or hypothesis, hypothesis, log_probs, phone_log_probs, pronounced, [None])
         return self.put(hypothesis, accepted(claims), log_probs, pronounced)
 
     def claims(

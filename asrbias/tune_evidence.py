@@ -19,9 +19,9 @@ from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, PACE, Claim, EvidenceOp
 
 Array = npt.NDArray[np.float64]
 # Columns of what a claim is weighed by, and the options that weigh them; evidence.py says what they are.
-NAMES = ("phone_weight", "rarity_weight", "pace_weight", "letter_weight", "subword_weight", "context_weight", "heard",
-         "attended_weight", "written")  # fmt: skip
-BY_SOUND = 4  # columns that need no look at the subwords
+NAMES = ("phone_weight", "rarity_weight", "pace_weight", "letter_weight", "rival_weight", "subword_weight",
+         "context_weight", "heard", "attended_weight", "written")  # fmt: skip
+BY_SOUND = 5  # columns that need no look at the subwords
 ATTENDED, WRITTEN = NAMES.index("attended_weight"), NAMES.index("written")
 FEWEST = 20  # right claims, with fewer of which nothing is fitted
 
@@ -60,8 +60,8 @@ def inputs(claims: Sequence[Claim], size: int) -> Array:
     for claim in claims:
         spot = claim.spot
         subwords, context = max(LEAST, claim.subwords), max(LEAST, claim.context)
-        rows.append((spot.fit, spot.rarity, -haste(spot, PACE), claim.letters, subwords, context, float(claim.heard),
-                     claim.attended, float(claim.written)))  # fmt: skip
+        rows.append((spot.fit, spot.rarity, -haste(spot, PACE), claim.letters, -claim.rival, subwords, context,
+                     float(claim.heard), claim.attended, float(claim.written)))  # fmt: skip
     return np.array(rows, float).reshape(len(rows), len(NAMES))
 
 

@@ -170,8 +170,8 @@ class Searches:
     def _places(self, o: JointOptions) -> EvidenceOptions:
         """Where entities are looked for; no place is left out for what it weighs."""
         return replace(evidence(o) or EvidenceOptions(), threshold=-1000.0, growth=0.0, phone_weight=1.0,
-                       rarity_weight=self.reward, pace_weight=0.0, letter_weight=0.0, subword_weight=0.0,
-                       context_weight=0.0, heard=0.0, written=0.0, attended_weight=0.0)  # fmt: skip
+                       rarity_weight=self.reward, pace_weight=0.0, letter_weight=0.0, rival_weight=0.0,
+                       subword_weight=0.0, context_weight=0.0, heard=0.0, written=0.0, attended_weight=0.0)  # fmt: skip
 
     def _lookup(self, o: JointOptions) -> Lookup:
         """Finds and puts as the options say; what passes is not its business here."""

@@ -125,7 +125,7 @@ def test_proposed_entities_alone_are_looked_for() -> None:
 
 def claim(entity: int, first: int, last: int, gain: float) -> Claim:
     spot = Spot(entity=entity, first=first, last=last, fit=0.0, rarity=1.0, phones=3)
-    return Claim(spot=spot, letters=5.0, subwords=0.0, context=0.0, heard=False, attended=0.0, gain=gain)
+    return Claim(spot=spot, letters=5.0, rival=-10.0, subwords=0.0, context=0.0, heard=False, attended=0.0, gain=gain)
 
 
 def test_of_overlapping_claims_the_best_is_accepted() -> None:
@@ -214,7 +214,7 @@ def test_what_passes_are_the_claims_that_pass() -> None:
     passed = 0
     for threshold in (-20.0, 0.0, 4.0, 8.0, 12.0, 40.0):
         for written in (None, DECODER.decode(log_probs, ["Heely"])[0]):
-            lookup = Lookup(DECODER.spelling, options=replace(SOFT, threshold=threshold, written=3.0))
+            lookup = Lookup(DECODER.spelling, options=replace(SOFT, threshold=threshold, written=3.0, rival_weight=0.4))
             pronounced = lookup.compile(EntityList(names))
             read = best, best, log_probs, phones, pronounced
             claims = lookup.claims(*read, biased=written)

@@ -1,0 +1,108 @@
+"""Frequent words that may have been said where an entity is looked for, and instead of it.
+
+What a list's sounds find where nobody said it is mostly a word that is like it: "consecrated" in "concentrated",
+"Hopkins" heard as "Hawkins". The best text cannot tell, since a weak model has neither there. So the best of 10,000
+frequent words in the same frames speaks against the entity (the fillers, or background model, of keyword spotting;
+Rose & Paul 1990):
+
+    rival = max over words and places of  fit + RARITY * rarity + SHARE * log(share) - UNCOVERED * frames left over
+
+over places that cover at least half of the entity's frames. A word that belongs to the entity is not its rival.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from asrbias import _core
+from asrbias.g2g import phone_rarity
+from asrbias.lexicon import Pronunciation, lexicon_folder
+from asrbias.pronunciations import Spots
+
+Floats = npt.NDArray[np.float64]
+TABLE = "frequent.tsv.gz"  # in lexicons/; recipes/lexicon/frequent.py makes it
+# Found on speech/dev (docs/log.md, eighth session); in their neighbourhood nothing changes much.
+COST, SLACK = 0.6, 2.0  # nats a phone, and more, by which a word may fall short of the best labels
+RARITY = 0.3  # nats per nat of the phones' rarity
+SHARE = 0.3  # nats per nat of the word's share
+UNCOVERED = 0.3  # nats a frame of the entity's place that is left over
+COVERED = 0.5  # of the entity's frames at the least
+NONE = -10.0  # nats, at the least, and where there is no rival
+MOST_SPOTS = 100_000  # of an utterance: no bound
+
+
+@lru_cache(maxsize=1)
+def frequent_words() -> dict[str, tuple[float, tuple[Pronunciation, ...]]]:
+    """Word -> -log of its share (nats), and its pronunciations."""
+    text = gzip.decompress((lexicon_folder() / TABLE).read_bytes()).decode("ascii")
+    rows = (line.split("\t") for line in text.splitlines())
+    return {
+        word: (float(cost), tuple(tuple(said.split()) for said in choices.split(" | "))) for word, cost, choices in rows
+    }
+
+
+class Rivals:
+    """The frequent words as one tree of labels.
+
+    Args:
+        phones: the phone head's labels after its blank, which is 0. Words that need another one are left out.
+    """
+
+    def __init__(self, phones: Sequence[str]) -> None:
+        numbers = {phone: number for number, phone in enumerate(phones, 1)}
+        rare = phone_rarity()
+        words = frequent_words()
+        self._number = {word: number for number, word in enumerate(words)}
+        rows = [
+            (self._number[word], tuple(numbers[phone] for phone in said), sum(rare.get(phone, 0.0) for phone in said))
+            for word, (_, choices) in words.items()
+            for said in choices
+            if all(phone in numbers for phone in said)
+        ]
+        costs = [cost for cost, _ in words.values()]
+        self._owner = np.array([owner for owner, _, _ in rows], np.int32)
+        self._worth = np.array([RARITY * rarity - SHARE * costs[owner] for owner, _, rarity in rows])
+        flat = [label for _, labels, _ in rows for label in labels]
+        offsets = [0, *itertools.accumulate(len(labels) for _, labels, _ in rows)]
+        self._tree = _core.LabelTree(flat, offsets, self._owner.tolist(), self._worth.tolist())
+
+    def against(self, sounds: npt.NDArray[np.float32], spots: Spots, texts: Mapping[int, Iterable[str]]) -> Floats:
+        """[S] nats of the best rival of each place, NONE at the least.
+
+        Args:
+            sounds: [T, P] natural logarithms, tempered as those that the spots were found in.
+            texts: by entity its matching forms.
+        """
+        if not len(spots):
+            return np.zeros(0)
+        row, first, last, fit = self._tree.spot(sounds, 0, COST, SLACK, MOST_SPOTS)
+        if not len(row):
+            return np.full(len(spots), NONE)
+        owner, worth = self._owner[row], fit + self._worth[row]
+        frames = spots.last - spots.first + 1
+        common = np.minimum(spots.last[:, None], last) - np.maximum(spots.first[:, None], first) + 1
+        worth = worth - UNCOVERED * (frames[:, None] - common)
+        worth[common < COVERED * frames[:, None]] = NONE
+        for entity in np.unique(spots.entity).tolist():
+            own = [self._number[word] for word in self._of(texts[entity]) if word in self._number]
+            if own:
+                worth[np.ix_(spots.entity == entity, np.isin(owner, own))] = NONE
+        found: Floats = np.maximum(NONE, worth.max(axis=1))
+        return found
+
+    @staticmethod
+    def _of(texts: Iterable[str]) -> set[str]:
+        """The entity's own words."""
+        return {word for text in texts for word in text.split()}
+
+
+@lru_cache(maxsize=4)
+def rivals_of(phones: tuple[str, ...]) -> Rivals:
+    """Kept: it is the same for all lists."""
+    return Rivals(phones)
