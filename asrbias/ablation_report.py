@@ -12,7 +12,7 @@ from asrbias.ablation import FALSE_HITS, GAIN, Ablation, Estimate, Row, Table
 from asrbias.ablation_plot import plot
 from asrbias.ablation_settings import ALL, NONE
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.joint_options import JointOptions
 from asrbias.rescoring import RescoreOptions
 from asrbias.techniques import TECHNIQUES

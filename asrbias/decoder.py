@@ -15,6 +15,7 @@ import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from asrbias import _core
@@ -92,6 +93,13 @@ class Decoder:
                 "another language, or a model of characters or pieces?"
             )
         return words
+
+    def with_options(self, options: DecodeOptions) -> Decoder:
+        """A decoder of the same labels and language model with other options; lists compiled by one serve both."""
+        other = copy(self)
+        other.options, other._cache, other._lock = options, OrderedDict(), threading.Lock()
+        other._warned = set()
+        return other
 
     @property
     def speaks(self) -> bool:

@@ -23,15 +23,16 @@ a search that pays for them; these are looked for with less to go by, since they
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asrbias.adapting import LEAST as SHARE
 from asrbias.adapting import Adapted
+from asrbias.evidence_options import EvidenceOptions, threshold
 from asrbias.hypothesis import Hypothesis
 from asrbias.phones import PHONES
 from asrbias.placing import Places, find_places, forms_of
@@ -40,7 +41,6 @@ from asrbias.rivals import NONE, rivals_of
 from asrbias.wordgraphs import SubwordGraphs, tempered
 
 Floats = npt.NDArray[np.float64]
-PACE = 1.57  # frames of 40 ms a phone that are usual
 # Beyond these it is all the same: else what is certainly wrong decides how much a little doubt counts (docs/log.md).
 LEAST = -8.0  # nats that a text may be less probable
 HASTE = 1.0  # of the square of log(frames a phone / pace)
@@ -48,46 +48,6 @@ HOPE = 4.0  # nats that subwords may add to what the phones say, at the most
 MOST_ATTENDED = 9.3  # nats of attention, at the most
 ROUNDING = 1e-3  # nats by which a sum may be wrong that is made in another order
 OPEN = 2.0  # times `cost` and `slack` that a proposed entity may fall short
-
-
-class EvidenceError(ValueError):
-    """An option of the soft rule has a value that is not allowed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvidenceOptions:
-    """Weights tuned on speech/dev by `asrbias tune` (docs/tuning.md). Raises EvidenceError for a value out of range."""
-
-    threshold: float = 0.13  # nats, for a list of one
-    growth: float = 1.245  # nats per e-fold of the list's size
-    dial: float = 4.0  # nats by which the dial (DecodeOptions.bias) lowers the threshold from 1 to 2
-    phone_weight: float = 1.0
-    rarity_weight: float = 0.414
-    pace_weight: float = 2.5  # nats
-    pace: float = PACE  # frames a phone that are usual, by the model's own frames
-    letter_weight: float = 0.286  # nats a letter
-    rival_weight: float = 0.0  # of the best frequent word in the same place; 0: none is looked for
-    subword_weight: float = 0.232
-    context_weight: float = 0.324
-    heard: float = 3.7  # nats
-    written: float = 0.0  # nats
-    attended_weight: float = 0.0  # of the adapter's attention; 0: none is asked
-    temperature: float = 0.5  # exponent of both posteriors before they are normalised again
-    cost: float = 1.2  # nats a phone by which a place may fall short of the best labels
-    slack: float = 2.5  # nats more
-    keep: int = 100  # places of an utterance that are looked at
-
-    def __post_init__(self) -> None:
-        if isinstance(self.keep, bool) or not isinstance(self.keep, int) or not 0 <= self.keep <= 100_000:
-            raise EvidenceError(f"keep is {self.keep!r}; it must be a whole number, 0 or more.")
-        for name in (one.name for one in fields(self) if one.name != "keep"):
-            value = getattr(self, name)
-            least = -1000.0 if name == "threshold" else 0.0
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= 1000:
-                raise EvidenceError(f"{name} is {value!r}; it must be a number from {least:g} to 1000.")
-        for name in ("temperature", "pace"):
-            if not getattr(self, name) > 0:
-                raise EvidenceError(f"{name} is {getattr(self, name)!r}; it must be above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +181,7 @@ class Evidence:
     def _by_sound(self, spots: Spots, pronounced: PronouncedList) -> Floats:
         """[S] the evidence that needs no look at the subwords."""
         o = self._options
-        away = np.log((spots.last + 1 - spots.first) / (spots.phones * o.pace))
-        paced = o.pace_weight * np.minimum(HASTE, away * away)
+        paced = o.pace_weight * haste(spots, o.pace)
         worth = o.letter_weight * pronounced.worth[spots.entity]
         found: Floats = o.phone_weight * spots.fit + o.rarity_weight * spots.rarity - paced + worth
         return found
@@ -268,7 +227,7 @@ class Evidence:
         evidence = (
             o.phone_weight * spot.fit
             + o.rarity_weight * spot.rarity
-            - o.pace_weight * haste(spot, o.pace)
+            - o.pace_weight * float(haste(spot, o.pace))
             + o.letter_weight * pronounced.letters[spot.entity]
             - o.rival_weight * rival
             + o.subword_weight * max(LEAST, subwords)
@@ -308,15 +267,10 @@ def most_attended(adapted: Adapted, entity: npt.NDArray[np.int32]) -> Floats:
     return np.array([columns.get(one, 0.0) for one in entity.tolist()], np.float64)
 
 
-def threshold(options: EvidenceOptions, entities: int) -> float:
-    """Nats that the evidence must reach for a list of so many."""
-    return options.threshold + options.growth * math.log(max(1, entities))
-
-
-def haste(spot: Spot, pace: float) -> float:
-    """How far a place is from the usual pace: the square of the logarithm, HASTE at the most."""
-    away = math.log((spot.last + 1 - spot.first) / (spot.phones * pace))
-    return min(HASTE, away * away)
+def haste(spots: Spot | Spots, pace: float) -> Any:
+    """How far a place, or each of many, is from the usual pace: the square of the logarithm, HASTE at the most."""
+    away = np.log((spots.last + 1 - spots.first) / (spots.phones * pace))
+    return np.minimum(HASTE, away * away)
 
 
 def is_written(spot: Spot, biased: Hypothesis | None) -> bool:

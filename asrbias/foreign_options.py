@@ -7,7 +7,7 @@ from typing import Any
 
 from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import PACE, EvidenceOptions
+from asrbias.evidence_options import PACE, EvidenceOptions
 from asrbias.foreign import ForeignModel
 from asrbias.joint_options import JointOptions
 from asrbias.spelled_options import SpelledOptions

@@ -33,9 +33,10 @@ from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, EvidenceOptions
+from asrbias.evidence import Claim
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis
-from asrbias.joint_options import EXACT
+from asrbias.joint_options import EXACT, unguarded
 from asrbias.joint_options import JointError as JointError
 from asrbias.joint_options import JointOptions as JointOptions
 from asrbias.joint_options import JointTypeError as JointTypeError
@@ -82,6 +83,7 @@ class JointDecoder:
             raise JointTypeError(f"phones is {phones!r:.60}; give a list of the phone head's labels after its blank.")
         self.options = options if options is not None else JointOptions()
         self.search = Decoder(labels, blank=blank, lm=lm, options=_searched(self.options))
+        self._told = self.search.with_options(unguarded(self.search.options))
         self.labels, self.blank = self.search.labels, self.search.blank
         self._phones = PhoneGraphs(phones)
         self._spelled = self._make_spelled(phones)
@@ -155,12 +157,29 @@ class JointDecoder:
         phrases = [self._compile(one) if one is not None else None for one in lists]
         told = self._adapted(lists, adapted)
         biased = [one.log_probs if one is not None else x for one, x in zip(told, log_probs, strict=True)]
-        found = self.search.search_batch(biased, phrases, threads)
+        found = self._search(biased, phrases, [self._aside(one) for one in told], threads)
         if not self.options.sounds:
             return [one.hypotheses() for one in found]
         items = self._items(log_probs, sounds, lists, threads)
         items = [replace(item, adapted=one) for item, one in zip(items, told, strict=True)]
         return _each(self._after, list(zip(found, items, strict=True)), threads or _cores())
+
+    def _aside(self, told: Adapted | None) -> bool:
+        """Whether an item's search is evidence, and its text that of a search without a list."""
+        weighs = self._lookup is not None and self._lookup.rule != EXACT
+        return weighs and (self.options.verify is not None or told is not None)
+
+    def _search(
+        self, log_probs: Sequence[Any], phrases: Sequence[Any], aside: Sequence[bool], threads: int | None
+    ) -> list[NBest]:
+        """Guarded where what it writes of the list stays."""
+        found: dict[int, NBest] = {}
+        for search, kind in ((self.search, False), (self._told, True)):
+            some = [n for n, one in enumerate(aside) if one == kind]
+            if some:
+                made = search.search_batch([log_probs[n] for n in some], [phrases[n] for n in some], threads)
+                found |= zip(some, made, strict=True)
+        return [found[n] for n in range(len(aside))]
 
     def _items(self, log_probs: Sequence[Any], sounds: Sequence[Any], lists: Any, threads: int | None) -> list[Item]:
         """With what the soft rule compares, where there is a list."""
@@ -287,8 +306,7 @@ class JointDecoder:
         With an adapter these are the ones without a list: what it changes beside entities does more harm than good.
         """
         assert item.plain is not None and item.unbiased is not None
-        told = item.adapted
-        aside = self.options.verify is not None or told is not None
+        told, aside = item.adapted, self._aside(item.adapted)
         searches: list[set[int] | None] = [None] if self.options.lookup is not None else []
         if aside:
             searches.append(found.entities)

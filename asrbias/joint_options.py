@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal
 
 from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.rescoring import RescoreOptions
 from asrbias.spelled_options import SpelledOptions
 from asrbias.variants import VariantOptions
@@ -101,3 +102,8 @@ def _options(kind: type[Any], content: Any, name: str) -> Any:
     if unknown := sorted(set(content) - set(known)):
         raise JointError(f"{unknown[0]!r} is no option of {name}; there are {', '.join(known)}.")
     return kind(**content)
+
+
+def unguarded(decode: DecodeOptions) -> DecodeOptions:
+    """Of a search whose text is evidence only: what guards it is what the evidence asks for (docs/phones.md)."""
+    return replace(decode, guard_character=math.inf, guard_list=0.0, guard_common=0.0)

@@ -32,7 +32,8 @@ from asrbias import _core
 from asrbias.adapting import Adapted
 from asrbias.alignment import LogProbsError, as_matrix
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, Evidence, EvidenceOptions
+from asrbias.evidence import Claim, Evidence
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.exchange import MARGIN, Exchange, exchange, without_overlaps
 from asrbias.hypothesis import Hypothesis
 from asrbias.phones import PHONES

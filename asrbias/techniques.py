@@ -16,7 +16,7 @@ from typing import Any
 
 from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.joint_options import EXACT, JointOptions
 from asrbias.rescoring import RescoreOptions
 from asrbias.variants import VariantOptions

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 
 from asrbias.ablation import judge
 from asrbias.ablation_runs import Condition, Corpus
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.joint_options import JointOptions
 from asrbias.score import Score
 from asrbias.tune_evidence import Evidences, fit, fold_of, gather, weigh, without

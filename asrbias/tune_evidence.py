@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, PACE, Claim, EvidenceOptions, haste, threshold
+from asrbias.evidence import HOPE, LEAST, MOST_ATTENDED, Claim, haste
+from asrbias.evidence_options import PACE, EvidenceOptions, threshold
 
 Array = npt.NDArray[np.float64]
 # Columns of what a claim is weighed by, and the options that weigh them; evidence.py says what they are.

@@ -9,7 +9,7 @@ from typing import Any
 
 from asrbias.adapting import AdapterOptions
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.joint_options import JointOptions
 from asrbias.rescoring import RescoreOptions
 from asrbias.techniques import ADAPTER, LM, LOOKUP, RESCORING, TECHNIQUES, Setup, find_technique
@@ -131,6 +131,8 @@ def paths(options: JointOptions, wanted: tuple[str, ...], *, lm: bool) -> list[s
         found = [path for path in found if path not in (*needs_lm, "decode.list_prior")]
     if not options.decode.adaptive:
         found = [path for path in found if path != "decode.adaptive_cap"]
+    if only_told(options):  # the guard is then for whoever leaves the adapter off
+        found = [path for path in found if not path.startswith("decode.guard_")]
     if options.decode.guard_character == INF:
         found = [path for path in found if path != "decode.guard_list"]
     return found

@@ -7,19 +7,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from asrbias.ablation_runs import Condition, Corpus, Encoded
+from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis
 from asrbias.joint import JointDecoder
-from asrbias.joint_options import EXACT, JointOptions
+from asrbias.joint_options import EXACT, JointOptions, unguarded
 from asrbias.lookup import Lookup
 from asrbias.phrases import Phrases
 from asrbias.pronunciations import PronouncedList
 from asrbias.rescoring import rescore
 from asrbias.techniques import Setup
 from asrbias.tune_kept import KEPT_LISTS, Few, Kept, blocks, key_of
-from asrbias.tune_options import evidence
+from asrbias.tune_options import evidence, only_told
 from asrbias.wordgraphs import PhoneGraphs
 
 
@@ -161,10 +162,10 @@ class Searches:
             free = replace(o.decode, bonus=0.0, adaptive=0.0, adaptive_cap=0.0, unigram=0.0, list_prior=0.0,
                            guard_character=0.0, guard_list=0.0, guard_common=0.0)  # fmt: skip
             return None, key_of(free)
-        return case, key_of(o.decode), key_of(o.variants), key_of(o.adapter)
+        return case, key_of(_decode(o)), key_of(o.variants), key_of(o.adapter)
 
     def _searching(self, o: JointOptions) -> JointDecoder:
-        plain = JointOptions(decode=o.decode, variants=o.variants)
+        plain = JointOptions(decode=_decode(o), variants=o.variants)
         return self._searches.get(key_of(plain), lambda: self._decoder(Setup(options=plain, lm=self.lm)))
 
     def _places(self, o: JointOptions) -> EvidenceOptions:
@@ -182,3 +183,8 @@ class Searches:
             return Lookup(search.spelling, blank=search.blank, rule=rule, options=self._places(o), variants=o.variants)
 
         return self._lookups.get((rule, key_of(self._places(o)), key_of(o.variants)), make)
+
+
+def _decode(o: JointOptions) -> DecodeOptions:
+    """Of the search with a list."""
+    return unguarded(o.decode) if only_told(o) else o.decode

@@ -20,7 +20,8 @@ import numpy.typing as npt
 
 from asrbias.adapting import Adapted
 from asrbias.entities import EntityList
-from asrbias.evidence import Claim, EvidenceOptions, is_written
+from asrbias.evidence import Claim, is_written
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis
 from asrbias.joint_options import EXACT, JointOptions
 from asrbias.lookup import accepted

@@ -19,7 +19,7 @@ from asrbias.ablation_settings import ALL, NONE, NOTHING, Setting, make_settings
 from asrbias.adapting import AdapterOptions
 from asrbias.cli import main
 from asrbias.decode_options import DecodeOptions
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis, Word
 from asrbias.joint_options import JointOptions
 from asrbias.manifest import ManifestError

@@ -12,7 +12,7 @@ from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
-from asrbias.evidence import EvidenceError, EvidenceOptions
+from asrbias.evidence_options import EvidenceError, EvidenceOptions
 from asrbias.joint import JointDecoder, JointError, JointOptions, JointTypeError
 from asrbias.rescoring import RescoreOptions
 from asrbias.variants import VariantOptions
@@ -194,6 +194,16 @@ def test_attention_and_what_the_search_wrote_are_evidence() -> None:
     assert text(replace(strict, written=30.0), adapted("call healey now", 0.0)) == "call healey now"
     assert text(replace(strict, written=30.0), adapted("call heely now", 0.0)) == "call heely now"
     assert text(replace(strict, written=30.0, attended_weight=3.0), None) == "call heely now"
+
+
+def test_the_guard_is_for_a_search_whose_text_stays() -> None:
+    options = JointOptions(
+        decode=DecodeOptions(bonus=8.0, guard_character=0.0), lookup=EvidenceOptions(threshold=25.0, written=30.0)
+    )
+    decoder = JointDecoder(LABELS, options=options)
+    told = Adapted(HEARD, np.eye(1, 2).repeat(len(HEARD), 0).astype(np.float32), (0,))
+    found = decoder.decode_batch([HEARD] * 3, [SAID] * 3, EntityList.coerce(LIST), adapted=[told, None, told])
+    assert [one[0].text for one in found] == ["call healey now", "call heely now", "call healey now"]
 
 
 def test_what_is_heard_without_the_list_is_marked_all_the_same() -> None:

@@ -13,7 +13,8 @@ from asrbias.alignment import LogProbsError
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, EvidenceError, EvidenceOptions
+from asrbias.evidence import Claim
+from asrbias.evidence_options import EvidenceError, EvidenceOptions
 from asrbias.exchange import MARGIN
 from asrbias.hypothesis import Hypothesis, Word
 from asrbias.lookup import Lookup, accepted

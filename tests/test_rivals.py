@@ -11,7 +11,7 @@ import pytest
 from asrbias import _core
 from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.g2g import phone_rarity
 from asrbias.lookup import Lookup
 from asrbias.phones import PHONES

@@ -19,7 +19,7 @@ from asrbias.adapting import AdapterOptions
 from asrbias.cli import main
 from asrbias.decode_options import DecodeOptions
 from asrbias.encoder import EncoderConfig
-from asrbias.evidence import EvidenceOptions
+from asrbias.evidence_options import EvidenceOptions
 from asrbias.joint import JointDecoder, JointOptions
 from asrbias.loading import load
 from asrbias.model import Model, ModelError, save_model
