@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
     reserve = time.monotonic() - began  # the end takes about as long as the beginning
     deadline = None if o.budget is None else began + 60 * o.budget - reserve
     tuner = Tuner(steps, o, log, deadline=deadline)
-    with Board(tuner.bounds, console) as board:
+    with Board(tuner.judge.bounds, console) as board:
 
         def show(trial: Trial, best: Trial | None) -> None:
             if best is not None:  # kept for a run that is interrupted

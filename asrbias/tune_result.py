@@ -17,7 +17,8 @@ from asrbias.joint_options import JointOptions
 from asrbias.loading import OPTIONS
 from asrbias.score import Score
 from asrbias.significance import BootstrapOptions
-from asrbias.tune import Cases, Tuned, Tuner
+from asrbias.tune import Tuned, Tuner
+from asrbias.tune_judge import Cases
 from asrbias.tune_options import TuneOptions, changes, evidence, with_evidence
 from asrbias.tune_report import BEFORE, Compared, compare, markdown, to_dict
 from asrbias.tune_steps import Case, Steps
@@ -65,10 +66,10 @@ class Report:
     def of(cls, tuner: Tuner, tuned: Tuned, about: About, bootstrap: BootstrapOptions) -> Report:
         """Decodes by JointDecoder itself, which the steps may differ from in a place that just passes."""
         options, texts, met = confirmed(tuner, tuned)
-        before: Texts = {case: tuner.steps.texts(tuned.start.options, case) for case in tuner.cases.all}
-        parts = _compared(tuner.cases, before, texts, bootstrap)
+        before: Texts = {case: tuner.steps.texts(tuned.start.options, case) for case in tuner.judge.cases.all}
+        parts = _compared(tuner.judge.cases, before, texts, bootstrap)
         return cls(tuned=tuned, o=tuner.o, about=about, options=options, parts=parts, met=met,
-                   held_out=tuner.held_out(options))  # fmt: skip
+                   held_out=tuner.judge.held_out(options))  # fmt: skip
 
     def check(self, steps: Steps, name: str, bootstrap: BootstrapOptions) -> None:
         """The same figures on other speech."""
@@ -123,10 +124,10 @@ def confirmed(tuner: Tuner, tuned: Tuned) -> tuple[JointOptions, Texts, bool]:
     """
     options = tuned.best.options
     for _ in range(RAISED):
-        texts: Texts = {case: list(tuner.steps.whole(options, case)) for case in tuner.cases.all}
-        met = tuner.bounds.met(tuner.figures_of(texts))
+        texts: Texts = {case: list(tuner.steps.whole(options, case)) for case in tuner.judge.cases.all}
+        met = tuner.judge.bounds.met(tuner.judge.figures_of(texts))
         weights, figures = evidence(options), tuned.best.figures
-        if met or weights is None or figures is None or not tuner.bounds.met(figures):
+        if met or weights is None or figures is None or not tuner.judge.bounds.met(figures):
             break
         options = with_evidence(options, replace(weights, threshold=round(weights.threshold + RAISE, 3)))
     return options, texts, met

@@ -265,7 +265,7 @@ def test_evidence_is_fitted_and_its_threshold_found(tmp_path: Path) -> None:
     assert found.best.figures is not None and found.best.figures.f1 > 80.0 and found.best.figures.more_hits == 0.0
     weights = evidence(found.best.options)
     assert weights is not None and weights.threshold < 60.0 and weights.phone_weight == 1.0
-    held_out = tuner.held_out(found.best.options)
+    held_out = tuner.judge.held_out(found.best.options)
     assert held_out is not None and held_out.f1 > 70.0
 
 

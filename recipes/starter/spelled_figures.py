@@ -72,7 +72,7 @@ def main() -> None:
         print("| setting | N = 100: F1 | WER, % | N = 1,000: F1 | WER, % | false hits added | WER added |")
         print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
         for name, options in settings(frame).items():
-            print(row(name, tuner.figures(options)), flush=True)
+            print(row(name, tuner.judge.figures(options)), flush=True)
 
 
 if __name__ == "__main__":
