@@ -1,5 +1,7 @@
-"""What the contextual adapter does alone, by greedy search: recipes/starter/adapter_figures.py on speech/test.
+"""What the contextual adapter does alone, by greedy search (recipes/starter/adapter_figures.py), and with the decoder's
+techniques against these alone, on speech/test.
 
+Without it they have the weights that suit them then (recipes/starter/without_adapter.json, from `asrbias tune --off`).
 Text that the adapter was trained on is made again, for the entities that are not in it.
 
     python recipes/results/adapter.py SHARED              # docs/results/adapter.md
@@ -7,16 +9,20 @@ Text that the adapter was trained on is made again, for the entities that are no
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import speech as decoded
 from page import ROOT, Maker, Page, parser, rows
 from speech import described, number, signed
 
+from asrbias.ablation_runs import Condition
+from asrbias.joint import JointOptions
 from asrbias.recognizer import Posteriors
 from asrbias.significance import Comparison
 from asrbias.tune_options import CAUTIOUS
@@ -26,6 +32,8 @@ sys.path.append(str(STARTER))
 from adapter_figures import Figures, Speech, adapting, figures  # noqa: E402
 
 SIZES = (100, 1_000)
+CONDITIONS = (*(Condition(count=n) for n in (10, *SIZES)), Condition(count=1_000, own=False))
+WITHOUT = STARTER / "without_adapter.json"
 TEXT = (
     "--count",
     "300000",
@@ -42,7 +50,7 @@ def main() -> None:
     arguments = made.parse_args()
     data = [arguments.shared / "speech" / name for name in ("test/manifest.jsonl", "distractors.txt")]
     maker = Maker(name="adapter", script=Path(__file__), arguments=arguments,
-                  data=[*data, STARTER / "adapter_figures.py", STARTER / "spelling_text.py"])  # fmt: skip
+                  data=[*data, WITHOUT, STARTER / "adapter_figures.py", STARTER / "spelling_text.py"])  # fmt: skip
     if maker.done():
         return
     heard = decoded.Speech.of(arguments, most=max(SIZES))
@@ -53,10 +61,16 @@ def main() -> None:
     maker.write(
         Page(
             name="adapter",
-            title="The contextual adapter alone",
-            blocks={"table": rows(*table(found)) + "\n" + "\n".join(f"- {one}" for one in remarks(found)) + "\n"},
+            title="The contextual adapter",
+            blocks={
+                "table": rows(*table(found)) + "\n" + "\n".join(f"- {one}" for one in remarks(found)) + "\n",
+                "joint": rows(*joint(heard)),
+            },
             about=(
-                f"options: {CAUTIOUS}; those of decode.json are bolder, since evidence judges what they offer",
+                f"options of the first table: {CAUTIOUS}; those of decode.json are bolder, since evidence judges what "
+                "they offer",
+                "the second table: the starter's own options, and `recipes/starter/without_adapter.json`, which "
+                "`asrbias tune` found on `speech/dev` with `--off 'contextual adapter'`, by the same bounds",
                 f"data: `speech/test`, {described(heard)}; greedy search, no language model; look-alikes are the "
                 "ten listed distractors that sound most like each entity",
                 f"text it was trained on: `recipes/starter/spelling_text.py SHARED {' '.join(TEXT)}`",
@@ -64,6 +78,24 @@ def main() -> None:
             ),
         )
     )
+
+
+def joint(heard: decoded.Speech) -> list[Sequence[str]]:
+    """The adapter with the decoder's techniques against these alone."""
+    alone = replace(heard.full, options=JointOptions.from_json(json.loads(WITHOUT.read_text("utf-8"))))
+    shown: list[Sequence[str]] = [
+        ("`speech/test`, all techniques", "F1 without the adapter", "with it", "difference", "WER without, %",
+         "with it", "difference", "false hits in 1,000 words: without", "with it")
+    ]  # fmt: skip
+    for condition in CONDITIONS:
+        scores = [heard.score(setup, condition) for setup in (alone, heard.full)]
+        changes = decoded.differences(scores[1], scores[0])
+        totals = [score.totals for score in scores]
+        f1s = [number(one.entities.f1) if condition.own else "–" for one in totals]
+        hits = [number(one.false_hits_per_1000_words) for one in totals]
+        shown.append((str(condition), *f1s, signed(changes["f1"]) if condition.own else "–",
+                      *(number(one.wer.error_rate) for one in totals), signed(changes["wer"], 2), *hits))  # fmt: skip
+    return shown
 
 
 def trained_text(arguments: Namespace) -> Path:
