@@ -1,8 +1,8 @@
 """What the contextual adapter costs beside the encoder: python bench/bench_adapter.py [--entities FILE] [AUDIO...]
 
 Processor time of one thread, the least of several runs, each after one of the encoder as in use, summed over the
-recordings (default: the demo's) and brought to 10 s of audio. Lists are made-up words, or the first N lines of --entities. A list
-is read before; that an utterance's shortlist is embedded for the first time is not in the figures.
+recordings (default: the demo's) and brought to 10 s of audio. Lists are made-up words, or the first N lines of
+--entities. A list is read before; that an utterance's shortlist is embedded for the first time is not in the figures.
 """
 
 from __future__ import annotations
