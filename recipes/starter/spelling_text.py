@@ -16,7 +16,6 @@ from pathlib import Path
 from sentences import Exclusion, SentenceMaker
 from simple import SimpleSentences
 from walk import Walk
-from wordnet import examples
 
 from asrbias.files import write_whole
 from asrbias.text import normalise
@@ -29,11 +28,10 @@ LONGEST = 18  # words
 class SpellingText:
     """Draws sentences in the matching form; equal seeds give equal sentences.
 
-    `names`: share of sentences with names put in; None leaves the shares as they are below. `wordnet`: folder of
-    WordNet, whose examples are then a tenth of the sentences and walked over too; None leaves them out.
+    `names`: share of sentences with names put in; None leaves the shares as they are below.
     """
 
-    def __init__(self, shared: Path, seed: int, names: float | None = None, wordnet: Path | None = None) -> None:
+    def __init__(self, shared: Path, seed: int, names: float | None = None) -> None:
         self.random = random.Random(seed)
         held_out = [shared / f"speech/{split}/manifest.jsonl" for split in ("dev", "test")]
         manifest = shared / "speech/train/manifest.jsonl"
@@ -46,9 +44,8 @@ class SpellingText:
         children = self._allowed(sorted(text for name in CHILDREN for text in trained[name]))
         plain = [normalise(text) for text in simple.texts]
         voices, slurp, book, speeches = (written[name] for name in SOURCES)
-        shown = self._allowed(examples(wordnet)) if wordnet is not None else []
-        walk = Walk([(voices, 6), (slurp, 2), (plain, 6), (book, 2), (speeches, 1), (children, 2), (shown, 2)], seed)
-        simpler = Walk([(plain, 8), (slurp, 2), (voices, 1), (children, 2), (shown, 1)], seed + 1)
+        walk = Walk([(voices, 6), (slurp, 2), (plain, 6), (book, 2), (speeches, 1), (children, 2)], seed)
+        simpler = Walk([(plain, 8), (slurp, 2), (voices, 1), (children, 2)], seed + 1)
         words = [word for text in (*voices, *slurp, *book) for word in text.split()]
         draw = self.random
         self.kinds: list[tuple[float, Callable[[], str]]] = [
@@ -63,8 +60,6 @@ class SpellingText:
             (0.11, lambda: self.maker.renamed(draw).text),
             (0.03, lambda: " ".join(draw.choices(words, k=draw.randint(2, 8)))),
         ]
-        if shown:
-            self.kinds = [(share * 0.9, kind) for share, kind in self.kinds] + [(0.1, lambda: draw.choice(shown))]
         if names is not None:
             named = {7: 0.4 * names, 8: 0.6 * names}
             left = sum(share for place, (share, _) in enumerate(self.kinds) if place not in named)
@@ -113,11 +108,10 @@ def main() -> None:
     parser.add_argument("shared", type=Path, metavar="SHARED", help="folder with speech/ and text/")
     parser.add_argument("--count", type=int, default=400_000)
     parser.add_argument("--names", type=float, help="share of sentences with names put in (default: 0.19)")
-    parser.add_argument("--wordnet", type=Path, metavar="FOLDER", help="examples of WordNet too, of this folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("-o", "--output", type=Path, required=True)
     args = parser.parse_args()
-    text = SpellingText(args.shared, args.seed, args.names, args.wordnet)
+    text = SpellingText(args.shared, args.seed, args.names)
     lines = "".join(text.draw() + "\n" for _ in range(args.count))
     write_whole(args.output, gzip.compress(lines.encode(), mtime=0))
 
