@@ -65,6 +65,19 @@ class Claim:
     gain: float  # the evidence above the threshold, nats
 
 
+@dataclass(frozen=True, eq=False)
+class Utterance:
+    """What evidence is drawn from: T frames, what was heard in them, and the list."""
+
+    plain: Hypothesis  # the best text without list and language model
+    unbiased: Hypothesis  # the best text without list
+    log_probs: Any  # [T, V] natural logarithms
+    phone_log_probs: Any  # [T, P] natural logarithms, blank 0
+    pronounced: PronouncedList
+    adapted: Adapted | None = None  # what an adapter made of it and the list
+    biased: Hypothesis | None = None  # the best text of a search that was told of the list
+
+
 class Evidence:
     """Weighs the places that a list's sounds have in an utterance.
 
@@ -77,58 +90,28 @@ class Evidence:
     ) -> None:
         self._graphs, self._blank, self._options, self._phones = graphs, blank, options, tuple(phones)
 
-    def claims(
-        self,
-        plain: Hypothesis,
-        unbiased: Hypothesis,
-        log_probs: npt.NDArray[np.float32],
-        phone_log_probs: npt.NDArray[np.float32],
-        pronounced: PronouncedList,
-        proposed: Collection[int] | None = None,
-        adapted: Adapted | None = None,
-        biased: Hypothesis | None = None,
-    ) -> list[Claim]:
+    def claims(self, read: Utterance, proposed: Collection[int] | None = None) -> list[Claim]:
         """Every place that could pass, weighed.
 
         Args:
-            plain: the best text without list and language model.
-            unbiased: the best text without list.
             proposed: entities that something else found; None: all are looked for by their sounds.
-            adapted: what an adapter made of the utterance and the list, if there is one.
-            biased: the best text of a search that was told of the list.
         """
-        found = self._spots(phone_log_probs, pronounced, [proposed], told=True)
-        return self._weighed(plain, unbiased, log_probs, *found, pronounced, adapted, biased, passing=False)
+        return self._weighed(read, *self._spots(read, [proposed], told=True), passing=False)
 
-    def passing(
-        self,
-        plain: Hypothesis,
-        unbiased: Hypothesis,
-        log_probs: npt.NDArray[np.float32],
-        phone_log_probs: npt.NDArray[np.float32],
-        pronounced: PronouncedList,
-        searches: Sequence[Collection[int] | None],
-        adapted: Adapted | None = None,
-        biased: Hypothesis | None = None,
-    ) -> list[Claim]:
+    def passing(self, read: Utterance, searches: Sequence[Collection[int] | None]) -> list[Claim]:
         """Of the claims of several searches, each with its `proposed` (see `claims`), those that pass; each once."""
-        found = self._spots(phone_log_probs, pronounced, searches)
-        return self._weighed(plain, unbiased, log_probs, *found, pronounced, adapted, biased, passing=True)
+        return self._weighed(read, *self._spots(read, searches), passing=True)
 
     def _spots(
-        self,
-        phone_log_probs: npt.NDArray[np.float32],
-        pronounced: PronouncedList,
-        searches: Iterable[Collection[int] | None],
-        told: bool = False,
+        self, read: Utterance, searches: Iterable[Collection[int] | None], told: bool = False
     ) -> tuple[Spots, Floats, Floats]:
         """Where entities may have been said and could pass, what their sounds say, and their rivals.
 
         Args:
             told: whether rivals are looked for whatever they weigh.
         """
-        o = self._options
-        sounds = tempered(phone_log_probs, o.temperature, name="phone_log_probs")
+        o, pronounced = self._options, read.pronounced
+        sounds = tempered(read.phone_log_probs, o.temperature, name="phone_log_probs")
         found = Spots.of([])
         for proposed in searches:
             open_ = 1.0 if proposed is None else OPEN
@@ -145,32 +128,20 @@ class Evidence:
         could = by_sound >= least
         return found.chosen(could), by_sound[could], rival[could]
 
-    def _weighed(
-        self,
-        plain: Hypothesis,
-        unbiased: Hypothesis,
-        log_probs: npt.NDArray[np.float32],
-        spots: Spots,
-        by_sound: Floats,
-        rivals: Floats,
-        pronounced: PronouncedList,
-        adapted: Adapted | None,
-        biased: Hypothesis | None,
-        passing: bool,
-    ) -> list[Claim]:
+    def _weighed(self, read: Utterance, spots: Spots, by_sound: Floats, rivals: Floats, passing: bool) -> list[Claim]:
         if not len(spots):
             return []
-        subwords = tempered(log_probs, self._options.temperature)
-        forms = forms_of(spots, pronounced, self._graphs)
-        places = find_places(plain, spots, forms, subwords, self._graphs, self._blank)
-        contexts = find_places(unbiased, spots, forms, subwords, self._graphs, self._blank)
+        subwords = tempered(read.log_probs, self._options.temperature)
+        forms = forms_of(spots, read.pronounced, self._graphs)
+        places, contexts = (
+            find_places(text, spots, forms, subwords, self._graphs, self._blank) for text in (read.plain, read.unbiased)
+        )
         there = (places.form >= 0) & (contexts.form >= 0)
         if passing:
-            most = self._most(spots, by_sound, places, contexts, adapted, biased)
-            there &= most >= self.threshold(pronounced) - ROUNDING
+            most = self._most(read, spots, by_sound, places, contexts)
+            there &= most >= self.threshold(read.pronounced) - ROUNDING
         claims = (
-            self._claim(n, spots[n], float(rivals[n]), places, contexts, unbiased, pronounced, adapted, biased)
-            for n in np.flatnonzero(there).tolist()
+            self._claim(read, n, spots[n], float(rivals[n]), places, contexts) for n in np.flatnonzero(there).tolist()
         )
         return [claim for claim in claims if not passing or claim.gain >= 0]
 
@@ -186,17 +157,9 @@ class Evidence:
         found: Floats = o.phone_weight * spots.fit + o.rarity_weight * spots.rarity - paced + worth
         return found
 
-    def _most(
-        self,
-        spots: Spots,
-        by_sound: Floats,
-        places: Places,
-        contexts: Places,
-        adapted: Adapted | None,
-        biased: Hypothesis | None,
-    ) -> Floats:
+    def _most(self, read: Utterance, spots: Spots, by_sound: Floats, places: Places, contexts: Places) -> Floats:
         """[S] what the evidence is at the most: what takes long to find out is taken as said."""
-        o = self._options
+        o, biased, adapted = self._options, read.biased, read.adapted
         texts = o.subword_weight * np.maximum(LEAST, places.gain) + o.context_weight * np.maximum(LEAST, contexts.gain)
         most: Floats = by_sound + texts + o.heard
         if biased is not None:
@@ -206,23 +169,12 @@ class Evidence:
             most += o.attended_weight * most_attended(adapted, spots.entity)
         return most
 
-    def _claim(
-        self,
-        number: int,
-        spot: Spot,
-        rival: float,
-        places: Places,
-        contexts: Places,
-        unbiased: Hypothesis,
-        pronounced: PronouncedList,
-        adapted: Adapted | None,
-        biased: Hypothesis | None,
-    ) -> Claim:
-        o = self._options
+    def _claim(self, read: Utterance, number: int, spot: Spot, rival: float, places: Places, contexts: Places) -> Claim:
+        o, pronounced, adapted = self._options, read.pronounced, read.adapted
         subwords, context = float(places.gain[number]), float(contexts.gain[number])
-        words = " ".join(word.text for word in unbiased.words[contexts.first[number] : contexts.last[number]])
+        words = " ".join(word.text for word in read.unbiased.words[contexts.first[number] : contexts.last[number]])
         heard = words in pronounced.texts[spot.entity]
-        written = is_written(spot, biased)
+        written = is_written(spot, read.biased)
         attended = adapted.attended(spot.entity, spot.first, spot.last) if adapted is not None else 0.0
         evidence = (
             o.phone_weight * spot.fit

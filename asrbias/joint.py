@@ -33,7 +33,7 @@ from asrbias.adapting import Adapted
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim
+from asrbias.evidence import Claim, Utterance
 from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis
 from asrbias.joint_options import EXACT, unguarded
@@ -310,8 +310,9 @@ class JointDecoder:
         searches: list[set[int] | None] = [None] if self.options.lookup is not None else []
         if aside:
             searches.append(found.entities)
-        read = item.plain, item.unbiased.best, item.log_probs, item.sounds, pronounced
-        claims = lookup.passing(*read, searches, adapted=told, biased=found.best if told is not None else None)
+        biased = found.best if told is not None else None
+        heard = item.plain, item.unbiased.best, item.log_probs, item.sounds
+        claims = lookup.passing(Utterance(*heard, pronounced, told, biased), searches)
         return claims, item.unbiased if aside else found
 
 

@@ -23,16 +23,16 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from asrbias import _core
-from asrbias.adapting import Adapted
 from asrbias.alignment import LogProbsError, as_matrix
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim, Evidence
+from asrbias.evidence import Claim, Evidence, Utterance
 from asrbias.evidence_options import EvidenceOptions
 from asrbias.exchange import MARGIN, Exchange, exchange, without_overlaps
 from asrbias.hypothesis import Hypothesis
@@ -128,44 +128,30 @@ class Lookup:
                 return hypothesis
             with _named():
                 return self._exchanged(hypothesis, self._exact(hypothesis, sounds, pronounced), subwords)
-        claims = self.passing(plain or hypothesis, hypothesis, log_probs, phone_log_probs, pronounced, [None])
+        claims = self.passing(
+            Utterance(plain or hypothesis, hypothesis, log_probs, phone_log_probs, pronounced), [None]
+        )
         return self.put(hypothesis, accepted(claims), log_probs, pronounced)
 
-    def claims(
-        self,
-        plain: Hypothesis,
-        unbiased: Hypothesis,
-        log_probs: Any,
-        phone_log_probs: Any,
-        pronounced: PronouncedList,
-        proposed: Collection[int] | None = None,
-        adapted: Adapted | None = None,
-        biased: Hypothesis | None = None,
-    ) -> list[Claim]:
+    def claims(self, read: Utterance, proposed: Collection[int] | None = None) -> list[Claim]:
         """What the soft rule weighs in an utterance; `Evidence.claims` says more. Raises as a call does."""
-        subwords, sounds = self._matrices(log_probs, phone_log_probs)
-        if not len(pronounced) or not len(sounds):
+        read = self._checked(read)
+        if not len(read.pronounced) or not len(read.log_probs):
             return []
         with _named():
-            return self._evidence.claims(plain, unbiased, subwords, sounds, pronounced, proposed, adapted, biased)
+            return self._evidence.claims(read, proposed)
 
-    def passing(
-        self,
-        plain: Hypothesis,
-        unbiased: Hypothesis,
-        log_probs: Any,
-        phone_log_probs: Any,
-        pronounced: PronouncedList,
-        searches: Sequence[Collection[int] | None],
-        adapted: Adapted | None = None,
-        biased: Hypothesis | None = None,
-    ) -> list[Claim]:
+    def passing(self, read: Utterance, searches: Sequence[Collection[int] | None]) -> list[Claim]:
         """Those claims that pass, of several searches at once; `Evidence.passing` says more. Raises as a call does."""
-        subwords, sounds = self._matrices(log_probs, phone_log_probs)
-        if not len(pronounced) or not len(sounds):
+        read = self._checked(read)
+        if not len(read.pronounced) or not len(read.log_probs):
             return []
         with _named():
-            return self._evidence.passing(plain, unbiased, subwords, sounds, pronounced, searches, adapted, biased)
+            return self._evidence.passing(read, searches)
+
+    def _checked(self, read: Utterance) -> Utterance:
+        subwords, sounds = self._matrices(read.log_probs, read.phone_log_probs)
+        return replace(read, log_probs=subwords, phone_log_probs=sounds)
 
     def put(
         self, hypothesis: Hypothesis, claims: Sequence[Claim], log_probs: Any, pronounced: PronouncedList

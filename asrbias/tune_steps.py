@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from asrbias.adapting import Adapted
 from asrbias.entities import EntityList
-from asrbias.evidence import Claim, is_written
+from asrbias.evidence import Claim, Utterance, is_written
 from asrbias.evidence_options import EvidenceOptions
 from asrbias.hypothesis import Hypothesis
 from asrbias.joint_options import EXACT, JointOptions
@@ -161,7 +161,7 @@ class Steps(Searches):
             assert listed is not None
             some: list[Claim] = []
             if names is None or names:
-                some = lookup.claims(plain, nbest[0], one.log_probs, one.phones, listed, names)
+                some = lookup.claims(Utterance(plain, nbest[0], one.log_probs, one.phones, listed), names)
             found.append(Claims(tuple(some), listed.size, inputs(some, listed.size)))
         return found
 

@@ -13,7 +13,7 @@ from asrbias.alignment import LogProbsError
 from asrbias.decode_options import DecodeOptions
 from asrbias.decoder import Decoder
 from asrbias.entities import Entity, EntityList
-from asrbias.evidence import Claim
+from asrbias.evidence import Claim, Utterance
 from asrbias.evidence_options import EvidenceError, EvidenceOptions
 from asrbias.exchange import MARGIN
 from asrbias.hypothesis import Hypothesis, Word
@@ -88,7 +88,7 @@ def test_the_threshold_grows_with_the_list() -> None:
     gains = []
     for names in (["Healey"], ["Healey", *(f"{a}or{b}an" for a in "bdfgklmnprst" for b in "bdfgklmnprst")]):
         pronounced = lookup.compile(EntityList(names))
-        claims = lookup.claims(best, best, log_probs, phones, pronounced)
+        claims = lookup.claims(Utterance(best, best, log_probs, phones, pronounced))
         assert pronounced.size == len(names)
         gains.append(next(one.gain for one in claims if names[one.spot.entity] == "Healey"))
     assert gains[0] - gains[1] == pytest.approx(SOFT.growth * np.log(145))
@@ -99,7 +99,7 @@ def test_evidence_is_the_sum_that_it_is_said_to_be() -> None:
     best = DECODER.decode(log_probs)[0]
     lookup = Lookup(DECODER.spelling, options=SOFT)
     pronounced = lookup.compile(EntityList(["Healey"]))
-    (claim,) = lookup.claims(best, best, log_probs, phones, pronounced)
+    (claim,) = lookup.claims(Utterance(best, best, log_probs, phones, pronounced))
     o, spot = SOFT, claim.spot
     away = np.log((spot.last + 1 - spot.first) / (spot.phones * 1.57)) ** 2
     expected = o.phone_weight * spot.fit + o.rarity_weight * spot.rarity - o.pace_weight * min(1, away) - o.threshold
@@ -110,7 +110,7 @@ def test_evidence_is_the_sum_that_it_is_said_to_be() -> None:
     assert found.score == pytest.approx(best.score + claim.gain)
     assert lookup.put(found, [claim], log_probs, pronounced) is found  # it is there
     heard = DECODER.decode(letters("healey"))[0]
-    (same,) = lookup.claims(heard, heard, letters("healey"), phones, pronounced)
+    (same,) = lookup.claims(Utterance(heard, heard, letters("healey"), phones, pronounced))
     assert same.heard and same.subwords == pytest.approx(0, abs=0.1) and same.gain > claim.gain + o.heard
 
 
@@ -119,9 +119,9 @@ def test_proposed_entities_alone_are_looked_for() -> None:
     best = DECODER.decode(log_probs)[0]
     lookup = Lookup(DECODER.spelling, options=SOFT)
     pronounced = lookup.compile(EntityList(["Healey", "Zurich"]))
-    assert {one.spot.entity for one in lookup.claims(best, best, log_probs, phones, pronounced)} == {0, 1}
-    assert {one.spot.entity for one in lookup.claims(best, best, log_probs, phones, pronounced, [1])} == {1}
-    assert lookup.claims(best, best, log_probs, phones, pronounced, []) == []
+    assert {one.spot.entity for one in lookup.claims(Utterance(best, best, log_probs, phones, pronounced))} == {0, 1}
+    assert {one.spot.entity for one in lookup.claims(Utterance(best, best, log_probs, phones, pronounced), [1])} == {1}
+    assert lookup.claims(Utterance(best, best, log_probs, phones, pronounced), []) == []
 
 
 def claim(entity: int, first: int, last: int, gain: float) -> Claim:
@@ -217,14 +217,14 @@ def test_what_passes_are_the_claims_that_pass() -> None:
         for written in (None, DECODER.decode(log_probs, ["Heely"])[0]):
             lookup = Lookup(DECODER.spelling, options=replace(SOFT, threshold=threshold, written=3.0, rival_weight=0.4))
             pronounced = lookup.compile(EntityList(names))
-            read = best, best, log_probs, phones, pronounced
-            claims = lookup.claims(*read, biased=written)
-            more = lookup.claims(*read, {0, 5}, biased=written)
+            read = Utterance(best, best, log_probs, phones, pronounced, biased=written)
+            claims = lookup.claims(read)
+            more = lookup.claims(read, {0, 5})
             every = {one.spot: one for one in [*claims, *more]}
             expected = sorted((one for one in every.values() if one.gain >= 0), key=lambda one: repr(one.spot))
-            found = lookup.passing(*read, [None, {0, 5}], biased=written)
+            found = lookup.passing(read, [None, {0, 5}])
             assert sorted(found, key=lambda one: repr(one.spot)) == expected
-            assert lookup.passing(*read, [], biased=written) == []
+            assert lookup.passing(read, []) == []
             passed += len(found)
     assert passed > 10
 

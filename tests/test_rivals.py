@@ -11,6 +11,7 @@ import pytest
 from asrbias import _core
 from asrbias.decoder import Decoder
 from asrbias.entities import EntityList
+from asrbias.evidence import Utterance
 from asrbias.evidence_options import EvidenceOptions
 from asrbias.g2g import phone_rarity
 from asrbias.lookup import Lookup
@@ -109,7 +110,7 @@ def test_a_rival_speaks_against_an_entity_by_its_weight() -> None:
         options = replace(EvidenceOptions(), threshold=-100.0, rival_weight=weight)
         lookup = Lookup(decoder.spelling, options=options)
         pronounced = lookup.compile(EntityList(["Bock"]))
-        claims = lookup.claims(best, best, log_probs, sounds, pronounced)
+        claims = lookup.claims(Utterance(best, best, log_probs, sounds, pronounced))
         gains[weight] = max(claims, key=lambda claim: claim.gain)
     assert gains[0.5].gain == pytest.approx(gains[0.0].gain - 0.5 * gains[0.0].rival)
     assert gains[0.0].rival > 0
