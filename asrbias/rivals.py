@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -34,7 +35,8 @@ SHARE = 0.3  # nats per nat of the word's share
 UNCOVERED = 0.3  # nats a frame of the entity's place that is left over
 COVERED = 0.5  # of the entity's frames at the least
 NONE = -10.0  # nats, at the least, and where there is no rival
-MOST_SPOTS = 100_000  # of an utterance: no bound
+MOST_SPOTS = 100_000  # of an utterance: no bound, but for hours
+AT_ONCE = 1_000_000  # places times words that are compared at once, so that long audio takes no more memory
 
 
 @lru_cache(maxsize=1)
@@ -45,6 +47,16 @@ def frequent_words() -> dict[str, tuple[float, tuple[Pronunciation, ...]]]:
     return {
         word: (float(cost), tuple(tuple(said.split()) for said in choices.split(" | "))) for word, cost, choices in rows
     }
+
+
+@dataclass(frozen=True, eq=False)
+class _Said:
+    """R words with their places, in arrays."""
+
+    owner: npt.NDArray[np.int32]
+    first: npt.NDArray[np.int32]  # frame
+    last: npt.NDArray[np.int32]  # frame, included
+    worth: Floats  # nats, if nothing is left over
 
 
 class Rivals:
@@ -84,15 +96,19 @@ class Rivals:
         row, first, last, fit = self._tree.spot(sounds, 0, COST, SLACK, MOST_SPOTS)
         if not len(row):
             return np.full(len(spots), NONE)
-        owner, worth = self._owner[row], fit + self._worth[row]
-        frames = spots.last - spots.first + 1
-        common = np.minimum(spots.last[:, None], last) - np.maximum(spots.first[:, None], first) + 1
-        worth = worth - UNCOVERED * (frames[:, None] - common)
-        worth[common < COVERED * frames[:, None]] = NONE
+        said = _Said(self._owner[row], first, last, fit + self._worth[row])
+        parts = np.array_split(np.arange(len(spots)), -(-len(spots) * len(row) // AT_ONCE))
+        return np.concatenate([self._best(said, spots.chosen(part), texts) for part in parts if len(part)])
+
+    def _best(self, said: _Said, spots: Spots, texts: Mapping[int, Iterable[str]]) -> Floats:
+        """[S] of the best word that was said in each place."""
+        frames = (spots.last - spots.first + 1)[:, None]
+        common = np.minimum(spots.last[:, None], said.last) - np.maximum(spots.first[:, None], said.first) + 1
+        worth = np.where(common < COVERED * frames, NONE, said.worth - UNCOVERED * (frames - common))
         for entity in np.unique(spots.entity).tolist():
             own = [self._number[word] for word in self._of(texts[entity]) if word in self._number]
             if own:
-                worth[np.ix_(spots.entity == entity, np.isin(owner, own))] = NONE
+                worth[np.ix_(spots.entity == entity, np.isin(said.owner, own))] = NONE
         found: Floats = np.maximum(NONE, worth.max(axis=1))
         return found
 

@@ -50,7 +50,7 @@ def test_the_table_holds_words_by_frequency_with_pronunciations_of_known_phones(
     assert all(choices and all(choices) for _, choices in table.values())
 
 
-def test_the_best_rival_is_that_of_an_enumeration() -> None:
+def test_the_best_rival_is_that_of_an_enumeration(monkeypatch: pytest.MonkeyPatch) -> None:
     sounds, places = said(*SENTENCE, sure=0.7)
     spots = Spots.of([spot(0, *places[3]), spot(1, *places[1]), spot(2, 0, len(sounds) - 1), spot(3, 5, 5)])
     texts = {0: ("consecrated",), 1: ("company man",), 2: ("nobody",), 3: ("x",)}
@@ -76,6 +76,8 @@ def test_the_best_rival_is_that_of_an_enumeration() -> None:
     # Of a word's places that overlap the tree keeps one: a shorter one may have covered more.
     assert got == pytest.approx(expected, abs=0.7) and (got <= np.array(expected) + 1e-5).all()
     assert got[0] > 0 and got[0] > got[1] > NONE
+    monkeypatch.setattr("asrbias.rivals.AT_ONCE", 1)
+    assert (RIVALS.against(sounds, spots, texts) == got).all(), "in parts"
 
 
 def test_what_was_said_is_a_rival_of_what_is_like_it_and_not_of_itself() -> None:
