@@ -183,7 +183,7 @@ adapt b1 "$starter" bank9 --init "$third" --steps 1600 --rate 1.5e-3 --warmup 60
 adapt c2 "$starter" bank9 --init "$work/b1" --steps 1300 --rate 1.5e-3 --warmup 60 --forced 0.1 --decay 0.8 --dropped 0.35 --seed 72
 python "$here/ship_adapter.py" "$work/b1" "$work/c2" --model "$starter"
 
-# the table of frequent words (asrbias/rivals.py), then all weights; the dial (6 nats) is set by hand
+# the table of frequent words (asrbias/rivals.py), then all weights; the dial (8 nats) is set by hand, and the threshold 0.3 above
 python "$here/../lexicon/frequent.py" "$starter/lm.npz" "$here/../../lexicons"
 tune=(asrbias tune "$dev" --anew --distractors "$shared/speech/distractors.txt" --model "$starter")
 "${tune[@]}" --false-hits 0.7 --output "$work/tuned" --write "$starter"
