@@ -96,19 +96,19 @@ class Evidence:
         Args:
             proposed: entities that something else found; None: all are looked for by their sounds.
         """
-        return self._weighed(read, *self._spots(read, [proposed], told=True), passing=False)
+        return self._weighed(read, *self._spots(read, [proposed], with_rivals=True), passing=False)
 
     def passing(self, read: Utterance, searches: Sequence[Collection[int] | None]) -> list[Claim]:
         """Of the claims of several searches, each with its `proposed` (see `claims`), those that pass; each once."""
         return self._weighed(read, *self._spots(read, searches), passing=True)
 
     def _spots(
-        self, read: Utterance, searches: Iterable[Collection[int] | None], told: bool = False
+        self, read: Utterance, searches: Iterable[Collection[int] | None], with_rivals: bool = False
     ) -> tuple[Spots, Floats, Floats]:
         """Where entities may have been said and could pass, what their sounds say, and their rivals.
 
         Args:
-            told: whether rivals are looked for whatever they weigh.
+            with_rivals: whether these are looked for though they may weigh nothing.
         """
         o, pronounced = self._options, read.pronounced
         sounds = tempered(read.phone_log_probs, o.temperature, name="phone_log_probs")
@@ -121,7 +121,7 @@ class Evidence:
         by_sound = self._by_sound(found, pronounced)
         could = by_sound - o.rival_weight * NONE >= least
         found, by_sound = found.chosen(could), by_sound[could]
-        if not told and not o.rival_weight:
+        if not with_rivals and not o.rival_weight:
             return found, by_sound, np.full(len(found), NONE)
         rival = rivals_of(self._phones).against(sounds, found, pronounced.texts)
         by_sound = by_sound - o.rival_weight * rival

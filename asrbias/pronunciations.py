@@ -142,7 +142,7 @@ class PronouncedList:
         rarity = np.array([sum(rare.get(label, 0.0) for label in labels) for _, labels in rows], np.float64)
         entity, sequences = tuple(index for index, _ in rows), tuple(labels for _, labels in rows)
         missing = tuple(sorted(set(texts) - set(entity)))
-        tree = _tree(sequences, entity, reward * rarity)
+        tree = label_tree(sequences, entity, reward * rarity)
         return cls(tree, entity, sequences, rarity, texts, weights, missing, reward)
 
     def __len__(self) -> int:
@@ -189,7 +189,7 @@ class PronouncedList:
             if not len(rows):
                 return Spots.of([])
             some = [self.entity[row] for row in rows]
-            tree = _tree([self.sequences[row] for row in rows], some, self.reward * self.rarity[rows])
+            tree = label_tree([self.sequences[row] for row in rows], some, self.reward * self.rarity[rows])
         row, first, last, fit = tree.spot(phone_log_probs, 0, cost, slack, keep)
         of = row if rows is None else rows[row]
         return Spots(owners[of], first, last, fit.astype(np.float64), self.rarity[of], lengths[of])
@@ -242,7 +242,8 @@ class PronouncedList:
         return found
 
 
-def _tree(sequences: Sequence[Labels], owners: Sequence[int], reward: npt.NDArray[np.float64]) -> _core.LabelTree:
+def label_tree(sequences: Sequence[Labels], owners: Sequence[int], reward: npt.NDArray[np.float64]) -> _core.LabelTree:
+    """R sequences in one tree, each with its owner and the nats by which what is found of it comes earlier."""
     flat = [label for labels in sequences for label in labels]
     offsets = [0, *itertools.accumulate(len(labels) for labels in sequences)]
     return _core.LabelTree(flat, offsets, list(owners), reward.tolist())

@@ -13,7 +13,6 @@ over places that cover at least half of the entity's frames. A word that belongs
 from __future__ import annotations
 
 import gzip
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,10 +20,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from asrbias import _core
 from asrbias.g2g import phone_rarity
 from asrbias.lexicon import Pronunciation, lexicon_folder
-from asrbias.pronunciations import Spots
+from asrbias.pronunciations import Spots, label_tree
+from asrbias.wordgraphs import PhoneGraphs
 
 Floats = npt.NDArray[np.float64]
 TABLE = "frequent.tsv.gz"  # in lexicons/; recipes/lexicon/frequent.py makes it
@@ -67,22 +66,17 @@ class Rivals:
     """
 
     def __init__(self, phones: Sequence[str]) -> None:
-        numbers = {phone: number for number, phone in enumerate(phones, 1)}
-        rare = phone_rarity()
-        words = frequent_words()
+        graphs, rare, words = PhoneGraphs(phones), phone_rarity(), frequent_words()
         self._number = {word: number for number, word in enumerate(words)}
         rows = [
-            (self._number[word], tuple(numbers[phone] for phone in said), sum(rare.get(phone, 0.0) for phone in said))
-            for word, (_, choices) in words.items()
+            (self._number[word], labels, RARITY * sum(rare.get(phone, 0.0) for phone in said) - SHARE * cost)
+            for word, (cost, choices) in words.items()
             for said in choices
-            if all(phone in numbers for phone in said)
+            if (labels := graphs.labels(said))
         ]
-        costs = [cost for cost, _ in words.values()]
         self._owner = np.array([owner for owner, _, _ in rows], np.int32)
-        self._worth = np.array([RARITY * rarity - SHARE * costs[owner] for owner, _, rarity in rows])
-        flat = [label for _, labels, _ in rows for label in labels]
-        offsets = [0, *itertools.accumulate(len(labels) for _, labels, _ in rows)]
-        self._tree = _core.LabelTree(flat, offsets, self._owner.tolist(), self._worth.tolist())
+        self._worth = np.array([worth for _, _, worth in rows], np.float64)
+        self._tree = label_tree([labels for _, labels, _ in rows], self._owner.tolist(), self._worth)
 
     def against(self, sounds: npt.NDArray[np.float32], spots: Spots, texts: Mapping[int, Iterable[str]]) -> Floats:
         """[S] nats of the best rival of each place, NONE at the least.
@@ -106,16 +100,12 @@ class Rivals:
         common = np.minimum(spots.last[:, None], said.last) - np.maximum(spots.first[:, None], said.first) + 1
         worth = np.where(common < COVERED * frames, NONE, said.worth - UNCOVERED * (frames - common))
         for entity in np.unique(spots.entity).tolist():
-            own = [self._number[word] for word in self._of(texts[entity]) if word in self._number]
+            words = {word for text in texts[entity] for word in text.split()}
+            own = [self._number[word] for word in words if word in self._number]
             if own:
                 worth[np.ix_(spots.entity == entity, np.isin(said.owner, own))] = NONE
         found: Floats = np.maximum(NONE, worth.max(axis=1))
         return found
-
-    @staticmethod
-    def _of(texts: Iterable[str]) -> set[str]:
-        """The entity's own words."""
-        return {word for text in texts for word in text.split()}
 
 
 @lru_cache(maxsize=4)

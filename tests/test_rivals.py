@@ -100,6 +100,8 @@ def test_nothing_to_compare() -> None:
 def test_words_with_phones_that_the_head_lacks_are_left_out() -> None:
     some = tuple(phone for phone in PHONES if phone != "NG")
     assert len(Rivals(some)._owner) < len(RIVALS._owner)
+    none = Rivals(("Q1", "Q2")).against(np.zeros((20, 3), np.float32), Spots.of([spot(0, 3, 9)]), {0: ("a",)})
+    assert none.tolist() == [NONE]
 
 
 def test_a_rival_speaks_against_an_entity_by_its_weight() -> None:
